@@ -1,0 +1,1 @@
+"""Terroir: human verification and evaluation for culture-mixing image benchmarks."""

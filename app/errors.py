@@ -1,4 +1,4 @@
-"""Situations a person can act on. `web` turns them into a page, a fragment or problem+json; the CLI into one sentence."""
+"""Situations a person can act on: `web` turns them into a page or problem+json, the CLI into one sentence."""
 
 from typing import ClassVar
 

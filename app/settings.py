@@ -1,6 +1,8 @@
 """Settings: environment variables with the prefix TERROIR_, or a .env file."""
 
+import os
 import secrets
+import time
 from functools import lru_cache
 from pathlib import Path
 
@@ -89,8 +91,6 @@ def _read_secret(path: Path, setting: str) -> str:
 
 def _kept_secret(path: Path) -> str:
     """Made once. O_EXCL and a rename-free write: two processes that start together agree on one key."""
-    import os
-
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -98,8 +98,6 @@ def _kept_secret(path: Path) -> str:
         for _ in range(100):  # the other process may still be writing
             if key := path.read_text().strip():
                 return key
-            import time
-
             time.sleep(0.02)
         raise SettingsError(f"{path} is empty; remove it to have a new key made (all sessions end).") from None
     with os.fdopen(handle, "w") as file:

@@ -1,0 +1,50 @@
+"""One annotator's lease on one item."""
+
+import enum
+import uuid
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from app.db import TIMESTAMP, text_enum, uuid_key
+
+
+class ClaimState(enum.StrEnum):
+    OPEN = "open"
+    JUDGED = "judged"
+    SKIPPED = "skipped"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+class Claim(SQLModel, table=True):
+    """A person sees an item at most once, so (item, account) is unique; a lease that ran out is the same row again.
+
+    `slot` numbers the item's promised judgments from 1 and is unique per item: together with the item's own
+    `held <= wanted` no more than `wanted` can ever be promised. A judged claim without a slot is surplus.
+    `judgment_id` points at the latest revision.
+    """
+
+    __table_args__ = (
+        sa.UniqueConstraint("item_id", "account_id"),
+        sa.Index("uq_claim_slot", "item_id", "slot", unique=True, postgresql_where=sa.text("slot IS NOT NULL")),
+        sa.Index("ix_claim_open", "account_id", "campaign_id", postgresql_where=sa.text("state = 'open'")),
+        sa.Index("ix_claim_expiry", "campaign_id", "expires_at", postgresql_where=sa.text("state = 'open'")),
+        sa.Index("ix_claim_work", "campaign_id", "account_id", "ended_at"),
+        sa.CheckConstraint("(state = 'open') = (ended_at IS NULL)", name="ended"),
+        sa.CheckConstraint("(state = 'judged') = (judgment_id IS NOT NULL)", name="judged"),
+    )
+
+    id: uuid.UUID = uuid_key()
+    item_id: uuid.UUID = Field(foreign_key="item.id")
+    account_id: uuid.UUID = Field(foreign_key="account.id")
+    campaign_id: uuid.UUID = Field(foreign_key="campaign.id")
+    policy_id: int = Field(foreign_key="policy.id")
+    state: ClaimState = Field(default=ClaimState.OPEN, sa_type=text_enum(ClaimState))
+    slot: int | None = Field(default=None, sa_type=sa.SmallInteger)
+    judgment_id: uuid.UUID | None = None
+    reason: str | None = None
+    leased_at: datetime = Field(sa_type=TIMESTAMP)
+    expires_at: datetime = Field(sa_type=TIMESTAMP)
+    ended_at: datetime | None = Field(default=None, sa_type=TIMESTAMP)

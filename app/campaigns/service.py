@@ -1,0 +1,94 @@
+"""Founding campaigns and reading their policies."""
+
+import re
+import uuid
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlmodel import Session, col, select
+
+from app.campaigns.models import Campaign, Policy
+from app.campaigns.wording import default_questions
+from app.errors import Conflict, Invalid, NotFound
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+MAX_OVERLAP = 25
+
+
+class UnknownCampaign(NotFound):
+    pass
+
+
+class SlugTaken(Conflict):
+    pass
+
+
+class PolicyName(NamedTuple):
+    rule: str
+    overlap: int
+
+
+def parse_policy(text: str) -> PolicyName:
+    """`fixed-3` → PolicyName("fixed", 3). Raises Invalid for anything else this version knows no rule for."""
+    match = re.fullmatch(r"fixed-(\d{1,3})", text)
+    if match is None or not 1 <= int(match[1]) <= MAX_OVERLAP:
+        raise Invalid(f"The policy “{text}” is not known; write fixed-K with K from 1 to {MAX_OVERLAP}, e.g. fixed-3.")
+    return PolicyName("fixed", int(match[1]))
+
+
+def check_slug(slug: str) -> str:
+    if SLUG.fullmatch(slug) is None:
+        raise Invalid(
+            f"“{slug}” can't name a campaign: use 1 to 64 of a–z, 0–9 and “-”, "
+            "beginning and ending with a letter or digit.",
+            fields={"slug": "Lower-case letters, digits and hyphens, at most 64."},
+        )
+    return slug
+
+
+def found(
+    session: Session,
+    slug: str,
+    *,
+    name: str | None = None,
+    policy: str = "fixed-3",
+    lease_seconds: int | None = None,
+    account_id: uuid.UUID | None = None,
+) -> Campaign:
+    """A new campaign with its first policy. Raises SlugTaken when there is one of that name."""
+    rule, overlap = parse_policy(policy)
+    if session.exec(select(Campaign).where(Campaign.slug == check_slug(slug))).first() is not None:
+        raise SlugTaken(f"There is a campaign “{slug}” already; choose another name.", fields={"slug": "Taken."})
+    campaign = Campaign(slug=slug, name=name or slug.replace("-", " ").capitalize(), created_by=account_id)
+    session.add(campaign)
+    session.flush()
+    session.add(
+        Policy(
+            campaign_id=campaign.id,
+            version=1,
+            rule=rule,
+            overlap=overlap,
+            lease_seconds=lease_seconds,
+            questions=default_questions(),
+            created_by=account_id,
+        )
+    )
+    session.flush()
+    return campaign
+
+
+def get(session: Session, slug: str) -> Campaign:
+    campaign = session.exec(select(Campaign).where(Campaign.slug == slug)).first()
+    if campaign is None:
+        raise UnknownCampaign(f"There is no campaign “{slug}”.")
+    return campaign
+
+
+def all_campaigns(session: Session) -> Sequence[Campaign]:
+    return session.exec(select(Campaign).order_by(col(Campaign.created_at))).all()
+
+
+def current_policy(session: Session, campaign: Campaign) -> Policy:
+    return session.exec(
+        select(Policy).where(Policy.campaign_id == campaign.id, Policy.version == campaign.policy_version)
+    ).one()

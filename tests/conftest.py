@@ -1,0 +1,102 @@
+"""A real PostgreSQL for every test: one database per xdist worker, each test inside a transaction rolled back."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.db import driver_url, make_engine
+from app.db.embedded import embedded_postgres
+from app.db.schema import migrate
+from app.settings import Settings
+
+HOME_VARIABLE = "TERROIR_TEST_HOME"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in [name for name in os.environ if name.startswith("TERROIR_") and name != HOME_VARIABLE]:
+        del os.environ[name]
+    if HOME_VARIABLE not in os.environ:  # the xdist controller, or a run without xdist; workers inherit it
+        os.environ[HOME_VARIABLE] = tempfile.mkdtemp(prefix="terroir-tests-")
+        config.stash[_owns_home] = True
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if config.stash.get(_owns_home, False):
+        shutil.rmtree(os.environ.pop(HOME_VARIABLE), ignore_errors=True)
+
+
+_owns_home = pytest.StashKey[bool]()
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """Address of the test PostgreSQL, one for all xdist workers."""
+    with embedded_postgres(Path(os.environ[HOME_VARIABLE])) as url:
+        yield url
+
+
+def _with_database(server_url: str, name: str, template: str | None = None) -> str:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+    return server_url.replace("/terroir?", f"/{name}?")
+
+
+def _drop_database(server_url: str, name: str) -> None:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def template_name(server_url: str) -> str:
+    """A migrated database nobody connects to, from which others are copied in a moment."""
+    name = f"template_{uuid.uuid4().hex[:8]}"
+    migrate(_with_database(server_url, name))
+    return name
+
+
+@pytest.fixture(scope="session")
+def engine(server_url: str, template_name: str) -> Iterator[sa.Engine]:
+    name = f"tests_{uuid.uuid4().hex[:8]}"
+    url = _with_database(server_url, name, template_name)
+    engine = sa.create_engine(driver_url(url))
+    yield engine
+    engine.dispose()
+    _drop_database(server_url, name)
+
+
+@pytest.fixture
+def session(engine: sa.Engine) -> Iterator[Session]:
+    """Everything done through it is undone after the test, commits included."""
+    with engine.connect() as connection:
+        outer = connection.begin()
+        with Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as session:
+            yield session
+        outer.rollback()
+
+
+@pytest.fixture
+def fresh_url(server_url: str, template_name: str) -> Iterator[str]:
+    """A migrated database of the test's own, for what needs real commits, several connections or processes."""
+    name = f"fresh_{uuid.uuid4().hex[:8]}"
+    yield _with_database(server_url, name, template_name)
+    _drop_database(server_url, name)
+
+
+@pytest.fixture
+def fresh_engine(fresh_url: str) -> Iterator[sa.Engine]:
+    engine = make_engine(fresh_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home", _env_file=None)  # type: ignore[call-arg]

@@ -1,0 +1,209 @@
+// Judging with single keys and, on a phone, with one thumb. The form below works without this file: here is only
+// which question is current, and what a key presses. Letters are read from what the key types (AZERTY, Dvorak);
+// digits from where the key is, because AZERTY needs Shift for them.
+
+const narrow = matchMedia("(max-width: 55.99rem)"); // the bottom sheet of judge.css
+const $ = (selector, root = document) => root.querySelector(selector);
+let card = null;
+
+const form = () => $("[data-judge-form]");
+const questions = () => [...document.querySelectorAll("[data-question]")];
+const current = () => $(".question.is-current");
+const given = (question) => $(".segment input:checked", question);
+const isComplete = (question) => {
+  const answer = given(question);
+  return Boolean(answer) && (answer.value !== "no" || Boolean($(".reason input:checked", question)));
+};
+const isBusy = () => form()?.classList.contains("htmx-request");
+
+function announce(words) {
+  $("[data-announcer]").textContent = words;
+}
+
+/** The next question without an answer, from here on and around; else the first "no" without its reason. */
+function nextOpen(from) {
+  const all = questions();
+  const start = from ? all.indexOf(from) + 1 : 0;
+  const turned = [...all.slice(start), ...all.slice(0, start)];
+  return turned.find((question) => !given(question)) ?? all.find((question) => !isComplete(question)) ?? null;
+}
+
+/** Makes a question the current one; null means that all are done and Confirm is next. */
+function setCurrent(question, { focus = true } = {}) {
+  for (const other of questions()) other.classList.toggle("is-current", other === question);
+  if (question && given(question)?.value === "no") setDigits(question);
+  if (!focus) return;
+  const target = question ? (given(question) ?? $(".segment input", question)) : $("[data-confirm]");
+  target?.focus({ preventScroll: true });
+  (narrow.matches ? null : question)?.scrollIntoView({ block: "nearest" });
+}
+
+/** Digits choose the reasons of this question: the one answered "no" last. */
+function setDigits(question) {
+  for (const other of questions()) other.classList.toggle("takes-digits", other === question);
+}
+
+/** What the compact row of a phone says instead of the three answers. */
+function describe(question) {
+  const answer = given(question);
+  const reasons = question.querySelectorAll(".reason input:checked").length;
+  let words = answer ? answer.nextElementSibling.firstChild.textContent.trim() : "Answer";
+  if (answer?.value === "no") words += reasons ? ` · ${reasons}` : " · why?";
+  $("[data-given]", question).textContent = words;
+  $("[data-open]", question).dataset.answer = answer?.value ?? "";
+  form().classList.toggle("is-ready", questions().every(isComplete));
+}
+
+function answered(question, options) {
+  if (given(question)?.value === "no") setDigits(question);
+  // A thumb needs the reasons before it goes on; a keyboard reaches them by digit from anywhere.
+  if (narrow.matches && !isComplete(question)) setCurrent(question, options);
+  else setCurrent(nextOpen(question), options);
+}
+
+function press(key) {
+  const question = current();
+  const radio = question && $(`.segment input[data-key="${CSS.escape(key)}"]`, question);
+  if (!radio) return false;
+  radio.checked = true;
+  radio.dispatchEvent(new Event("change", { bubbles: true }));
+  answered(question);
+  return true;
+}
+
+function toggleReason(digit) {
+  const question = $(".question.takes-digits");
+  const box = question && given(question)?.value === "no" && $(`[data-digit="${digit}"]`, question);
+  if (!box) return false;
+  box.checked = !box.checked;
+  box.dispatchEvent(new Event("change", { bubbles: true }));
+  if (current() === question && isComplete(question)) setCurrent(nextOpen(question));
+  return true;
+}
+
+function step(by) {
+  const all = questions();
+  const at = all.indexOf(current());
+  const to = at < 0 ? (by < 0 ? all.length - 1 : 0) : Math.min(Math.max(at + by, 0), all.length - 1);
+  setCurrent(all[to]);
+}
+
+/** Sends the answers, or goes to the first question that still stands open and says so. */
+function confirm() {
+  const open = nextOpen(null);
+  if (!open) {
+    form().requestSubmit($("[data-confirm]"));
+    return;
+  }
+  setCurrent(open);
+  const text = $(".question-text", open).firstChild.textContent.trim();
+  announce(given(open) ? `Choose at least one reason: ${text}` : `Still open: ${text}`);
+}
+
+function skip() {
+  const details = $("[data-skip]");
+  if (!details) return;
+  details.open = true;
+  details.scrollIntoView({ block: "nearest" });
+  $("input", details)?.focus();
+}
+
+function toggleHelp() {
+  const help = $("[data-help]");
+  if (help.open) help.close();
+  else help.showModal();
+}
+
+function enter(event) {
+  const { target } = event;
+  if (target.closest("[data-skip] fieldset")) {
+    event.preventDefault();
+    $('[data-skip] button[value="skip"]').click();
+  } else if (!target.closest("button, a, summary, textarea, select")) {
+    event.preventDefault(); // in a text field Enter does nothing: it must not send a half-made judgment
+    if (!isTyping(target)) confirm();
+  }
+}
+
+const isTyping = (target) => Boolean(target.closest('input[type="text"], textarea, select'));
+
+const ACTIONS = {
+  b: () => $("[data-back]")?.click(),
+  s: skip,
+  x: () => $("[data-broken]")?.click(),
+  Backspace: () => step(-1),
+  ArrowUp: () => step(-1),
+  ArrowDown: () => step(1),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  const { target, key } = event;
+  if (key === "?" && !isTyping(target)) {
+    event.preventDefault();
+    toggleHelp();
+    return;
+  }
+  if ($("dialog[open]")) return;
+  if (key === "Enter" && form()) {
+    if (event.repeat || isBusy()) event.preventDefault();
+    else enter(event);
+    return;
+  }
+  if (isTyping(target) || isBusy()) return;
+  if (key.startsWith("Arrow") && ($(".stage.is-zoomed") || target.closest("[data-skip]"))) return; // theirs
+
+  const letter = key.length === 1 ? key.toLowerCase() : key;
+  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
+  let done = true;
+  // A key held down answers once, not the whole card.
+  if (event.repeat && !key.startsWith("Arrow")) done = letter.length === 1;
+  else if (press(letter)) done = true;
+  else if (Object.hasOwn(ACTIONS, letter)) ACTIONS[letter]();
+  else done = digit ? toggleReason(digit) : false;
+  if (done) event.preventDefault();
+});
+
+document.addEventListener("change", (event) => {
+  const question = event.target.closest?.("[data-question]");
+  if (question) describe(question);
+});
+
+document.addEventListener("focusin", (event) => {
+  const question = event.target.closest?.("[data-question]");
+  if (question && question !== current()) setCurrent(question, { focus: false });
+});
+
+document.addEventListener("click", (event) => {
+  const { target } = event;
+  if (target.closest("[data-help-open]")) return toggleHelp();
+  if (target.closest("[data-confirm]") && nextOpen(null)) {
+    event.preventDefault();
+    return confirm();
+  }
+  const question = target.closest("[data-question]");
+  if (!question) return undefined;
+  if (target.closest("[data-open]")) return setCurrent(question);
+  if (target.closest("[data-next]")) return isComplete(question) ? setCurrent(nextOpen(question)) : confirm();
+  // Arrow keys inside a radio group click too, with detail 0: only a real press goes on to the next question.
+  if (target.matches(".segment input") && event.detail > 0) answered(question, { focus: false });
+  return undefined;
+});
+
+/** Begins a card: after the page has loaded, and each time htmx has swapped one in. */
+function begin() {
+  const shown = $("[data-judge]");
+  if (!shown || shown === card) return;
+  const isFirst = card === null;
+  card = shown;
+  questions().forEach(describe);
+  const wrong = $(".question .field-error")?.closest("[data-question]");
+  if (form()) setCurrent(wrong ?? nextOpen(null), { focus: true });
+  else $("[data-focus]", card)?.focus();
+  if (isFirst) return;
+  scrollTo(0, 0);
+  announce(card.dataset.announce);
+}
+
+document.addEventListener("htmx:after:swap", begin);
+begin();

@@ -1,0 +1,115 @@
+"""Who is asking, and may they? Sessions are signed cookies; programs send a token."""
+
+import uuid
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from sqlmodel import Session
+from starlette.responses import Response
+
+from app.accounts.models import Account, Role
+from app.accounts.service import account_for_token
+from app.errors import Forbidden, NotSignedIn
+from app.settings import Settings
+from app.web.session import SessionDep
+
+COOKIE = "terroir_session"
+SESSION_SECONDS = 7 * 24 * 3600
+LINK_SECONDS = 24 * 3600
+
+
+def _serializer(settings: Settings, salt: str) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(settings.resolved_secret_key(), salt=salt)
+
+
+class Keys:
+    """Signs and reads session cookies and sign-in links; made once per app."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._session = _serializer(settings, "session")
+        self._link = _serializer(settings, "sign-in link")
+        self._secure = (settings.public_url or "").startswith("https://")
+
+    def sign_in(self, response: Response, account: Account) -> None:
+        response.set_cookie(
+            COOKIE,
+            self._session.dumps([account.id.hex, account.session_epoch]),
+            max_age=SESSION_SECONDS,
+            httponly=True,
+            samesite="lax",
+            secure=self._secure,
+        )
+
+    def sign_out(self, response: Response) -> None:
+        response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=self._secure)
+
+    def link_for(self, account: Account) -> str:
+        """What a sign-in link carries; it ends after a day and with every sign-out everywhere."""
+        return str(self._link.dumps([account.id.hex, account.session_epoch]))
+
+    def account_for_cookie(self, session: Session, cookie: str) -> Account | None:
+        return _holder(session, self._session, cookie, SESSION_SECONDS)
+
+    def account_for_link(self, session: Session, link: str) -> Account | None:
+        return _holder(session, self._link, link, LINK_SECONDS)
+
+
+def _holder(session: Session, serializer: URLSafeTimedSerializer, signed: str, seconds: int) -> Account | None:
+    try:
+        content: Any = serializer.loads(signed, max_age=seconds)
+        account = session.get(Account, uuid.UUID(content[0]))
+        epoch = content[1]
+    except (BadSignature, ValueError, TypeError, LookupError, AttributeError):
+        return None
+    if account is None or not account.is_active or account.session_epoch != epoch:
+        return None
+    return account
+
+
+def keys_of(request: Request) -> Keys:
+    keys: Keys = request.app.state.keys
+    return keys
+
+
+def look_up(request: Request, session: SessionDep) -> Account | None:
+    """The account behind this request, if any; pages find it as `account`."""
+    account = None
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        scheme, _, secret = authorization.partition(" ")
+        if scheme.lower() == "bearer":
+            account = account_for_token(session, secret.strip())
+        if account is None:
+            raise NotSignedIn("The token is unknown, revoked or out of date; make a new one with `terroir token`.")
+    elif cookie := request.cookies.get(COOKIE):
+        account = keys_of(request).account_for_cookie(session, cookie)
+    request.state.account = account
+    return account
+
+
+def signed_in(account: Annotated[Account | None, Depends(look_up)]) -> Account:
+    if account is None:
+        raise NotSignedIn("Sign in first, or send a token in the Authorization header.")
+    return account
+
+
+class require:
+    """`Annotated[Account, Depends(require(Role.ADMIN))]`: the signed-in account, if its role is one of these."""
+
+    def __init__(self, *roles: Role) -> None:
+        self.roles = roles
+
+    def __call__(self, account: Annotated[Account, Depends(signed_in)]) -> Account:
+        if account.role not in self.roles:
+            names = " or ".join(role.value for role in self.roles)
+            raise Forbidden(f"This is for the role {names}; you are signed in as {account.role.value}.")
+        return account
+
+
+Visitor = Annotated[Account | None, Depends(look_up)]
+SignedIn = Annotated[Account, Depends(signed_in)]
+Annotator = Annotated[Account, Depends(require(Role.ANNOTATOR))]
+Admin = Annotated[Account, Depends(require(Role.ADMIN))]
+Researcher = Annotated[Account, Depends(require(Role.RESEARCHER, Role.ADMIN))]
+"""Researchers, and admins with them."""

@@ -1,0 +1,238 @@
+"""People: inviting, signing in, tokens, signing out everywhere."""
+
+import re
+import unicodedata
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from sqlmodel import Session, col, select
+
+from app.accounts.models import Account, AuditEvent, Invite, Role, Token
+from app.accounts.passwords import hash_password, new_secret, password_matches, secret_hash
+from app.db import now
+from app.errors import Conflict, Gone, Invalid, NotFound, NotSignedIn
+
+EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
+INVITE_DAYS = 7
+MAX_TOKEN_DAYS = 3650
+
+
+class WrongPassword(NotSignedIn):
+    title = "Sign-in failed"
+
+
+def record(session: Session, actor: Account | None, action: str, subject: str, id_: object, **detail: Any) -> None:
+    """Adds to the audit log, in the same transaction as what it tells of."""
+    session.add(
+        AuditEvent(
+            actor_id=actor.id if actor else None,
+            action=action,
+            subject_type=subject,
+            subject_id=str(id_),
+            detail=detail,
+        )
+    )
+
+
+def clean_email(text: str) -> str:
+    email = unicodedata.normalize("NFKC", text).strip().lower()
+    if EMAIL.fullmatch(email) is None or not email.isprintable():
+        raise Invalid(
+            f"“{text[:80]}” is no e-mail address.", fields={"email": "Write an address like ana@example.org."}
+        )
+    return email
+
+
+def clean_name(text: str) -> str:
+    name = " ".join(text.split())
+    if not 1 <= len(name) <= 100 or not name.isprintable():
+        raise Invalid("The name needs 1 to 100 printable characters.", fields={"name": "Use 1 to 100 characters."})
+    return name
+
+
+def find(session: Session, email: str) -> Account | None:
+    return session.exec(select(Account).where(Account.email == clean_email(email))).first()
+
+
+def open_account(
+    session: Session,
+    email: str,
+    role: Role,
+    *,
+    name: str | None = None,
+    password: str | None = None,
+    is_simulated: bool = False,
+    actor: Account | None = None,
+) -> Account:
+    """Raises Conflict when the address has an account already."""
+    email = clean_email(email)
+    if find(session, email) is not None:
+        raise Conflict(f"{email} has an account already.", fields={"email": "Has an account already."})
+    account = Account(
+        email=email,
+        name=clean_name(name if name is not None else email.split("@")[0]),
+        role=role,
+        password_hash=hash_password(password) if password is not None else None,
+        is_simulated=is_simulated,
+    )
+    session.add(account)
+    session.flush()
+    record(session, actor, "account.opened", "account", account.id, role=role.value, is_simulated=is_simulated)
+    return account
+
+
+def sign_in(session: Session, email: str, password: str) -> Account:
+    """Raises WrongPassword with the same words and after the same time whatever was wrong."""
+    try:
+        account = find(session, email)
+    except Invalid:
+        account = None
+    usable = account is not None and account.is_active
+    if not password_matches(password, account.password_hash if account and usable else None):
+        raise WrongPassword("The e-mail address or the password is wrong.")
+    assert account is not None
+    record(session, account, "session.opened", "account", account.id)
+    return account
+
+
+def change_password(session: Session, account: Account, current: str, new: str) -> None:
+    """Other sessions end with it: whoever knew the old password is out."""
+    if account.password_hash is not None and not password_matches(current, account.password_hash):
+        raise Invalid("The current password is wrong.", fields={"current": "This is not your current password."})
+    account.password_hash = hash_password(new)
+    sign_out_everywhere(session, account)
+    record(session, account, "password.changed", "account", account.id)
+
+
+def sign_out_everywhere(session: Session, account: Account) -> None:
+    account.session_epoch += 1
+    session.add(account)
+    record(session, account, "session.closed_everywhere", "account", account.id)
+
+
+def set_active(session: Session, admin: Account, account_id: uuid.UUID, is_active: bool) -> Account:
+    account = session.get(Account, account_id)
+    if account is None:
+        raise NotFound("There is no such account.")
+    if account.id == admin.id:
+        raise Conflict("You can't close your own account; ask another admin.")
+    account.is_active = is_active
+    account.session_epoch += 1
+    session.add(account)
+    record(session, admin, "account.opened_again" if is_active else "account.closed", "account", account.id)
+    return account
+
+
+class Issued(NamedTuple):
+    """`secret` is shown once and never again."""
+
+    secret: str
+    id: uuid.UUID
+
+
+def issue_token(session: Session, account: Account, *, days: int = 30, label: str = "") -> Issued:
+    if not 1 <= days <= MAX_TOKEN_DAYS:
+        raise Invalid(f"A token lasts 1 to {MAX_TOKEN_DAYS} days.", fields={"days": f"1 to {MAX_TOKEN_DAYS}."})
+    if len(label) > 100 or not (label.isprintable() or label == ""):
+        raise Invalid("A token's label has at most 100 printable characters.", fields={"label": "At most 100."})
+    secret = new_secret("trr")
+    token = Token(
+        account_id=account.id, label=label, token_hash=secret_hash(secret), expires_at=now() + timedelta(days=days)
+    )
+    session.add(token)
+    session.flush()
+    record(session, account, "token.issued", "token", token.id, days=days)
+    return Issued(secret, token.id)
+
+
+def revoke_token(session: Session, account: Account, token_id: uuid.UUID) -> None:
+    token = session.get(Token, token_id)
+    if token is None or token.account_id != account.id:
+        raise NotFound("There is no such token.")
+    token.revoked_at = token.revoked_at or now()
+    session.add(token)
+    record(session, account, "token.revoked", "token", token.id)
+
+
+def tokens_of(session: Session, account: Account) -> Sequence[Token]:
+    return session.exec(
+        select(Token)
+        .where(Token.account_id == account.id, col(Token.revoked_at).is_(None))
+        .order_by(col(Token.created_at))
+    ).all()
+
+
+def account_for_token(session: Session, secret: str) -> Account | None:
+    return session.exec(
+        select(Account)
+        .join(Token, col(Token.account_id) == col(Account.id))
+        .where(
+            Token.token_hash == secret_hash(secret),
+            col(Token.revoked_at).is_(None),
+            col(Token.expires_at) > now(),
+            col(Account.is_active),
+        )
+    ).first()
+
+
+def invite(session: Session, admin: Account | None, role: Role, email: str | None = None) -> Issued:
+    """A link for one person; only its hash is kept."""
+    if email:
+        email = clean_email(email)
+        if find(session, email) is not None:
+            raise Conflict(f"{email} has an account already.", fields={"email": "Has an account already."})
+    secret = new_secret("inv")
+    invite = Invite(
+        token_hash=secret_hash(secret),
+        role=role,
+        email=email or None,
+        created_by=admin.id if admin else None,
+        expires_at=now() + timedelta(days=INVITE_DAYS),
+    )
+    session.add(invite)
+    session.flush()
+    record(session, admin, "invite.sent", "invite", invite.id, role=role.value)
+    return Issued(secret, invite.id)
+
+
+def open_invite(session: Session, secret: str, *, lock: bool = False) -> Invite:
+    """Raises Gone for one that is unknown, used, revoked or out of date: a guess learns nothing."""
+    statement = select(Invite).where(Invite.token_hash == secret_hash(secret))
+    found = session.exec(statement.with_for_update() if lock else statement).first()
+    if found is None or found.accepted_at or found.revoked_at or found.expires_at <= now():
+        raise Gone("This invitation is no longer valid; ask an admin for a new one.")
+    return found
+
+
+def accept_invite(session: Session, secret: str, *, email: str, name: str, password: str) -> Account:
+    found = open_invite(session, secret, lock=True)
+    if found.email is not None and clean_email(email) != found.email:
+        raise Invalid(f"This invitation is for {found.email}.", fields={"email": f"Use {found.email}."})
+    account = open_account(session, email, found.role, name=name, password=password)
+    found.accepted_at = now()
+    found.accepted_by = account.id
+    session.add(found)
+    return account
+
+
+def revoke_invite(session: Session, admin: Account, invite_id: uuid.UUID) -> None:
+    found = session.get(Invite, invite_id)
+    if found is None:
+        raise NotFound("There is no such invitation.")
+    found.revoked_at = found.revoked_at or now()
+    session.add(found)
+    record(session, admin, "invite.revoked", "invite", found.id)
+
+
+def everyone(session: Session) -> Sequence[Account]:
+    return session.exec(select(Account).order_by(col(Account.role), col(Account.email)).limit(1000)).all()
+
+
+def open_invites(session: Session) -> Sequence[Invite]:
+    return session.exec(
+        select(Invite)
+        .where(col(Invite.accepted_at).is_(None), col(Invite.revoked_at).is_(None), col(Invite.expires_at) > now())
+        .order_by(col(Invite.created_at).desc())
+    ).all()

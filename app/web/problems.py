@@ -1,0 +1,130 @@
+"""One place where a situation becomes an answer: problem+json for programs, a page or a fragment for people."""
+
+import logging
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg.errors
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from app.errors import NotSignedIn, TerroirError, TooLarge
+from app.web.guard import BodyTooLarge
+from app.web.render import render
+
+logger = logging.getLogger(__name__)
+
+SENTENCES = {
+    404: ("not-found", "Not found", "There is nothing at this address; check it or go back to the start page."),
+    405: ("method-not-allowed", "Not possible here", "This address does not take that kind of request."),
+}
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(TerroirError, _situation)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(BodyTooLarge, _too_large)
+    app.add_exception_handler(UnicodeEncodeError, _unstorable)
+    app.add_exception_handler(DBAPIError, _database)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem(
+    request: Request, status: int, type_: str, title: str, detail: str, fields: dict[str, str] | None = None
+) -> Response:
+    if wants_json(request):
+        body: dict[str, Any] = {"type": f"/problems/{type_}", "title": title, "status": status, "detail": detail}
+        if fields:
+            body["errors"] = [{"field": name, "message": message} for name, message in fields.items()]
+        return JSONResponse(body, status, media_type="application/problem+json")
+    way_on = ("Start page", "/") if status in (403, 404, 410) else None
+    return render(
+        request,
+        "errors/error.html",
+        part="errors/_error.html",
+        status=status,
+        title=title,
+        message=detail,
+        fields=fields or {},
+        way_on=way_on,
+    )
+
+
+def wants_json(request: Request) -> bool:
+    path = request.url.path
+    return path.startswith("/api/") or "application/json" in request.headers.get("accept", "")
+
+
+def _is_page_visit(request: Request) -> bool:
+    return request.method == "GET" and not wants_json(request) and "hx-request" not in request.headers
+
+
+def _situation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TerroirError)
+    if isinstance(error, NotSignedIn) and _is_page_visit(request):
+        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        sign_in = str(request.app.url_path_for("accounts:sign_in"))
+        return RedirectResponse(f"{sign_in}?{urlencode({'next': back})}", 303)
+    if error.status >= 500:
+        logger.error("%s: %s", error.type, error.message)
+    return problem(request, error.status, error.type, error.title, error.message, error.fields)
+
+
+def _malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    fields: dict[str, str] = {}
+    for fault in error.errors():
+        place = ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0])
+        fields.setdefault(place, _sentence(fault))
+    first = next(iter(fields))
+    detail = f"{first}: {fields[first]}"
+    if len(fields) > 1:
+        detail += f" ({len(fields) - 1} more in “errors”.)"
+    return problem(request, 422, "invalid", "Some of this can't be accepted", detail, fields)
+
+
+def _sentence(fault: dict[str, Any]) -> str:
+    """pydantic's words are good; what a person typed is not repeated."""
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return message if message.endswith(".") else message + "."
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    type_, title, detail = SENTENCES.get(
+        error.status_code, ("bad-request", "This request can't be carried out", f"{error.detail}.".replace("..", "."))
+    )
+    return problem(request, error.status_code, type_, title, detail)
+
+
+def _too_large(request: Request, error: Exception) -> Response:
+    return _situation(request, TooLarge("The request went on past its limit; send less at a time."))
+
+
+def _unstorable(request: Request, error: Exception) -> Response:
+    detail = "A text holds characters that can't be stored (half of a surrogate pair); remove them and send it again."
+    return problem(request, 422, "invalid", "Some of this can't be accepted", detail)
+
+
+def _database(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DBAPIError)
+    if isinstance(error.orig, psycopg.DataError):
+        detail = "A value can't be stored (too long, too large, or with a NUL character); mend it and send it again."
+        return problem(request, 422, "invalid", "Some of this can't be accepted", detail)
+    if isinstance(error, OperationalError):
+        logger.error("the database does not answer: %s", error.orig)
+        detail = "The database does not answer at the moment; nothing was saved. Please try again shortly."
+        return problem(request, 503, "unavailable", "Not available right now", detail)
+    return _unexpected(request, error)
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    request_id = getattr(request.state, "request_id", "unknown")
+    logger.error("request %s failed", request_id, exc_info=error)
+    detail = f"Something broke on our side and nothing was saved. Tell your admin this number: {request_id}."
+    return problem(request, 500, "internal", "Something broke", detail)

@@ -1,0 +1,125 @@
+"""Pages and fragments from templates; small messages that survive one redirect."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.settings import ROOT
+from app.web.static import static
+
+FLASH_COOKIE = "terroir_flash"
+
+
+class NavEntry(NamedTuple):
+    """A link of the main navigation: shown to these roles."""
+
+    label: str
+    route: str
+    roles: frozenset[str]
+
+
+def make_environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(ROOT / "templates"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["static"] = static
+    environment.filters["number"] = lambda value: f"{value:,}"
+    environment.filters["when"] = _when
+    environment.filters["size"] = _size
+    return environment
+
+
+_environment = make_environment()
+
+
+def render(
+    request: Request, template: str, *, part: str | None = None, status: int = 200, **context: Any
+) -> HTMLResponse:
+    """The page, or only `part` of it when htmx asks for a fragment; `Vary` keeps caches from mixing the two."""
+    is_fragment = part is not None and request.headers.get("hx-request-type") == "partial"
+    name = part if is_fragment and part is not None else template
+    flashes = [] if is_fragment else read_flashes(request)
+    page = _environment.get_template(name).render(
+        request=request,
+        url=lambda route, **params: str(request.app.url_path_for(route, **params)),
+        account=account_of(request),
+        nav=_nav(request),
+        flashes=flashes,
+        **context,
+    )
+    response = HTMLResponse(page, status_code=status, headers={"vary": "HX-Request-Type"})
+    if flashes:
+        response.delete_cookie(FLASH_COOKIE)
+    return response
+
+
+def account_of(request: Request) -> Any:
+    """The account that `accounts` found for this request, or None."""
+    return getattr(request.state, "account", None)
+
+
+def _nav(request: Request) -> list[tuple[str, str, bool]]:
+    account = account_of(request)
+    if account is None:
+        return []
+    entries: Sequence[NavEntry] = request.app.state.nav
+    links = [
+        (entry.label, str(request.app.url_path_for(entry.route)))
+        for entry in entries
+        if str(account.role) in entry.roles
+    ]
+    path = request.url.path
+    return [(label, href, path == href or path.startswith(href.rstrip("/") + "/")) for label, href in links]
+
+
+def redirect(request: Request, route: str, *, flash: tuple[str, str] | None = None, **params: Any) -> Response:
+    """After a form: 303 to a named route, with a message for the next page."""
+    return redirect_to(str(request.app.url_path_for(route, **params)), flash=flash)
+
+
+def redirect_to(address: str, *, flash: tuple[str, str] | None = None) -> Response:
+    response = RedirectResponse(address, status_code=303)
+    if flash is not None:
+        response.set_cookie(
+            FLASH_COOKIE, quote(json.dumps([list(flash)])), max_age=60, httponly=True, samesite="lax", path="/"
+        )
+    return response
+
+
+def read_flashes(request: Request) -> list[tuple[str, str]]:
+    try:
+        found = json.loads(unquote(request.cookies.get(FLASH_COOKIE, "[]")))
+        return [(str(kind), str(text)) for kind, text in found]
+    except (ValueError, TypeError):
+        return []
+
+
+def local_path(address: str | None, default: str = "/") -> str:
+    """`next` of a sign-in form, only if it stays on this site."""
+    if not address or not address.startswith("/") or address.startswith(("//", "/\\")) or "\\" in address:
+        return default
+    if any(ord(character) < 0x21 for character in address):
+        return default
+    return address
+
+
+def _when(moment: datetime | None) -> str:
+    return "" if moment is None else moment.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"

@@ -51,13 +51,24 @@ def estimates(
 
 
 def cohen_estimate(table: FloatArray, *, seed: int = 0, replicates: int = 1000) -> Estimate:
-    """Cohen's kappa of two raters' C x C table, with its interval from resampling the items they share."""
+    """Cohen's kappa of two raters with its interval from resampling the items they share.
+
+    `table` (C, C) counts the items one rater gave the row's category and the other the column's.
+
+    >>> kappa = cohen_estimate(np.array([[20.0, 5.0], [10.0, 15.0]]))
+    >>> round(kappa.value, 2), round(kappa.low, 2), round(kappa.high, 2)
+    (0.4, 0.15, 0.64)
+    """
     n_items = int(table.sum())
-    resampled = np.full(replicates, np.nan)
+    tables = np.zeros((0, *table.shape))
     if n_items >= 2:
-        draws = np.random.default_rng(seed).multinomial(n_items, table.ravel() / n_items, size=replicates)
-        resampled = coefficients.cohen_kappa(draws.reshape(replicates, *table.shape).astype(np.float64))
-    return estimate(float(coefficients.cohen_kappa(table[None])[0]), resampled, n_units=n_items)
+        drawn = np.random.default_rng(seed).multinomial(n_items, table.ravel() / n_items, size=replicates)
+        tables = drawn.reshape(replicates, *table.shape).astype(np.float64)
+    return estimate(float(_kappas(table[None])[0]), _kappas(tables), n_units=n_items)
+
+
+def _kappas(tables: FloatArray) -> FloatArray:
+    return coefficients.cohen_kappa(np.trace(tables, axis1=1, axis2=2), tables.sum(axis=2), tables.sum(axis=1))
 
 
 def estimate(value: float, resampled: FloatArray, *, n_units: int) -> Estimate:
@@ -66,10 +77,10 @@ def estimate(value: float, resampled: FloatArray, *, n_units: int) -> Estimate:
         return Estimate(None, reason="no_overlap")
     if np.isnan(value):
         return Estimate(None, reason="no_variation")
-    if len(resampled) == 0:
-        return Estimate(value)
     if n_units == 1:
         return Estimate(value, reason="one_item")
+    if len(resampled) == 0:
+        return Estimate(value, reason="no_replicates")
     interval = percentile_interval(resampled)
     return Estimate(value, *interval) if interval else Estimate(value, reason="unstable")
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from app.agreement.intervals import FloatArray
 from app.agreement.patterns import Patterns
@@ -154,17 +153,17 @@ def brennan_prediger(sample: Sample) -> FloatArray:
     return _beyond_chance(sample.agreement, np.full(len(sample.agreement), 1 / max(q, 1)))
 
 
-def cohen_kappa(tables: npt.NDArray[np.float64]) -> FloatArray:
-    """Cohen's kappa (1960) of R tables of two raters, R x C x C: cell (j, k) counts items one called j, one k.
+def cohen_kappa(agreeing: FloatArray, first: FloatArray, second: FloatArray) -> FloatArray:
+    """Cohen's kappa (1960) of R pairs of raters: (R,) items they agree on, (R, C) answers of the first, the second.
 
-    Undefined (NaN) for an empty table, and where both raters only ever used the same one category.
+    Undefined (NaN) without a shared item, and where both only ever used the same one category.
+    Of 50 items they agree on 35; yes is said to 25 and to 30: (0.7 - 0.5) / (1 - 0.5) = 0.4.
 
-    >>> cohen_kappa(np.array([[[20.0, 5.0], [10.0, 15.0]]])).round(6).tolist()
+    >>> cohen_kappa(np.array([35.0]), np.array([[25.0, 25.0]]), np.array([[30.0, 20.0]])).round(6).tolist()
     [0.4]
     """
-    n = tables.sum(axis=(1, 2))
-    agreement = _ratio(np.trace(tables, axis1=1, axis2=2), n)
-    return _beyond_chance(agreement, _ratio((tables.sum(axis=1) * tables.sum(axis=2)).sum(axis=1), n**2))
+    n = first.sum(axis=1)
+    return _beyond_chance(_ratio(agreeing, n), _ratio((first * second).sum(axis=1), n**2))
 
 
 def ordinal_weights(q: int) -> FloatArray:

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Reason = Literal["no_overlap", "no_variation", "no_judgments", "one_item", "unstable"]
+Reason = Literal["no_overlap", "no_variation", "no_judgments", "one_item", "no_replicates", "unstable"]
 FloatArray = npt.NDArray[np.float64]
 
 # The 97.5 % point of the standard normal distribution.
@@ -21,7 +21,7 @@ class Estimate(NamedTuple):
 
     `no_overlap`: no item has two judgments. `no_variation`: all answers alike, so a chance-corrected figure is 0/0.
     `no_judgments`: nothing was counted. The value stands, but without an interval: `one_item`, a single item can't
-    be resampled; `unstable`, more than 5 % of the replicates are undefined.
+    be resampled; `no_replicates`, none were asked for; `unstable`, more than 5 % of them are undefined.
     """
 
     value: float | None

@@ -96,7 +96,8 @@ class S3Storage:
                 head = self.client.head_object(Bucket=self.bucket, Key=self._name(key))
         except MissingObject:
             return None
-        return Stat(head["ContentLength"], head["ETag"].strip('"'))
+        etag = head.get("ETag")  # a file that reached the store by another way than S3 may have none
+        return Stat(head["ContentLength"], etag.strip('"') if etag else None)
 
     def exists(self, key: str) -> bool:
         return self.stat(key) is not None

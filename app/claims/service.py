@@ -1,0 +1,303 @@
+"""Who looks at what next, and for how long it is theirs.
+
+Exactly `wanted` judgments per item, by three means at once: the item's row is locked before anything about it is
+counted, `held` (open leases and counted judgments) may not pass `wanted` (a CHECK), and each of them has its own
+slot (a unique index). Every function locks the item first and touches its claims after, so none can deadlock.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from app.accounts.models import Account
+from app.campaigns.models import Campaign, CampaignStatus, Policy
+from app.claims.models import Claim, ClaimState
+from app.db import now
+from app.errors import Gone, Invalid, NotFound
+from app.items.models import Item
+
+MAX_CLAIMS = 10
+RECLAIM_BATCH = 50
+
+
+class ClaimNotFound(NotFound):
+    """Unknown, or another annotator's."""
+
+
+class LeaseGone(Gone):
+    pass
+
+
+class Work(NamedTuple):
+    """`claims` in the order to judge them; `reason` says why there are none."""
+
+    claims: Sequence[Claim]
+    reason: str | None
+
+
+_FREE_LATE_ITEMS = sa.text(
+    """
+    SELECT claim.id, claim.item_id FROM claim JOIN item ON item.id = claim.item_id
+    WHERE claim.campaign_id = :campaign AND claim.state = 'open' AND claim.expires_at < :now
+    ORDER BY claim.expires_at LIMIT :limit
+    FOR NO KEY UPDATE OF item SKIP LOCKED
+    """
+)
+
+_GIVE_BACK = sa.text(
+    """
+    WITH ended AS (
+        UPDATE claim SET state = :state, slot = NULL, ended_at = :now, reason = :reason
+        WHERE id = ANY(:claims) AND state = 'open' AND (expires_at < :now OR :early)
+        RETURNING item_id
+    )
+    UPDATE item SET held = held - freed.n
+    FROM (SELECT item_id, count(*) AS n FROM ended GROUP BY item_id) AS freed
+    WHERE item.id = freed.item_id
+    """
+)
+
+# SKIP LOCKED passes over items somebody else is just taking; one whose counts changed since our snapshot is checked
+# again, as changed, once it is locked.
+_PICK = sa.text(
+    """
+    SELECT item.id FROM item
+    WHERE item.campaign_id = :campaign AND item.status = 'pending' AND item.held < item.wanted
+      AND NOT EXISTS (
+        SELECT 1 FROM claim WHERE claim.item_id = item.id AND claim.account_id = :account
+          AND claim.state IN ('open', 'judged', 'skipped'))
+    ORDER BY item.priority DESC, item.held, item.shuffle
+    LIMIT :count
+    FOR NO KEY UPDATE OF item SKIP LOCKED
+    """
+)
+
+# A second statement on purpose: it sees every claim committed before the lock was ours, so free slots are free.
+_TAKE = sa.text(
+    """
+    WITH taken AS (UPDATE item SET held = held + 1 WHERE id = ANY(:items) RETURNING id, wanted)
+    INSERT INTO claim (id, item_id, account_id, campaign_id, policy_id, state, slot, leased_at, expires_at)
+    SELECT gen_random_uuid(), taken.id, :account, :campaign, :policy, 'open', slot.n, :now, :expires
+    FROM taken CROSS JOIN LATERAL (
+        SELECT min(n) AS n FROM generate_series(1, taken.wanted) AS n
+        WHERE NOT EXISTS (SELECT 1 FROM claim WHERE claim.item_id = taken.id AND claim.slot = n)
+    ) AS slot
+    ON CONFLICT (item_id, account_id) DO UPDATE SET
+        state = 'open', slot = EXCLUDED.slot, policy_id = EXCLUDED.policy_id, leased_at = EXCLUDED.leased_at,
+        expires_at = EXCLUDED.expires_at, ended_at = NULL, reason = NULL
+    """
+)
+
+_LOCK_MINE = sa.text(
+    """
+    SELECT claim.id FROM item JOIN claim ON claim.item_id = item.id
+    WHERE claim.id = :claim AND claim.account_id = :account
+    FOR NO KEY UPDATE OF item, claim
+    """
+)
+
+
+def lease_seconds(policy: Policy, default: int) -> int:
+    return policy.lease_seconds or default
+
+
+def claim_next(
+    session: Session, account: Account, campaign: Campaign, policy: Policy, *, count: int = 1, lease: int
+) -> Work:
+    """Up to `count` leases: those this annotator still holds, then new ones. `lease` is in seconds.
+
+    Order of new ones: priority, then least promised, random within. An item is never offered again to somebody who
+    judged or skipped it; one whose lease ran out may be.
+    """
+    if not 1 <= count <= MAX_CLAIMS:
+        raise Invalid(f"count is {count}; ask for 1 to {MAX_CLAIMS} items.", fields={"count": f"1 to {MAX_CLAIMS}."})
+    if campaign.status is not CampaignStatus.OPEN:
+        return Work([], f"The campaign “{campaign.name}” is {campaign.status.value}; an admin can open it again.")
+    mine = open_claims(session, account, campaign)
+    if len(mine) < count:
+        _reclaim(session, campaign.id)
+        taken = _take(session, account, campaign, policy, count - len(mine), lease)
+        if taken:
+            mine = open_claims(session, account, campaign)
+    return Work(mine[:count], None if mine else _why_none(session, account, campaign))
+
+
+def open_claims(session: Session, account: Account, campaign: Campaign) -> Sequence[Claim]:
+    """The leases this annotator holds, oldest first."""
+    return session.exec(
+        select(Claim)
+        .where(
+            Claim.account_id == account.id,
+            Claim.campaign_id == campaign.id,
+            Claim.state == ClaimState.OPEN,
+            Claim.expires_at > now(),
+        )
+        .order_by(col(Claim.leased_at), col(Claim.id))
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def _take(
+    session: Session, account: Account, campaign: Campaign, policy: Policy, count: int, lease: int
+) -> list[uuid.UUID]:
+    at = now()
+    scope = {"campaign": campaign.id, "account": account.id}
+    items = list(session.execute(_PICK, scope | {"count": count}).scalars())
+    if items:
+        leased = {"items": items, "policy": policy.id, "now": at, "expires": at + timedelta(seconds=lease)}
+        session.execute(_TAKE, scope | leased)
+    return items
+
+
+def _reclaim(session: Session, campaign_id: uuid.UUID) -> None:
+    """Frees what others let lapse. Done when work is asked for: only then does a free slot matter."""
+    at = now()
+    late = session.execute(_FREE_LATE_ITEMS, {"campaign": campaign_id, "now": at, "limit": RECLAIM_BATCH}).all()
+    if late:
+        _give_back(session, [row.id for row in late], ClaimState.EXPIRED, at=at)
+
+
+def _give_back(
+    session: Session,
+    claims: list[uuid.UUID],
+    state: ClaimState,
+    *,
+    at: datetime,
+    reason: str | None = None,
+    early: bool = False,
+) -> None:
+    session.execute(_GIVE_BACK, {"claims": claims, "state": state.value, "now": at, "reason": reason, "early": early})
+
+
+def lock(session: Session, account: Account, claim_id: uuid.UUID) -> Claim:
+    """The annotator's own claim, its item and itself locked until the transaction ends.
+
+    Raises ClaimNotFound for one that is unknown or somebody else's: the two look alike.
+    """
+    if session.execute(_LOCK_MINE, {"claim": claim_id, "account": account.id}).first() is None:
+        raise ClaimNotFound("There is no such claim of yours.")
+    return session.exec(select(Claim).where(Claim.id == claim_id).execution_options(populate_existing=True)).one()
+
+
+def extend(session: Session, account: Account, claim_id: uuid.UUID, lease: int) -> Claim:
+    """A heartbeat. A lease that lapsed is taken again while the item has room; raises LeaseGone when it has none."""
+    claim = lock(session, account, claim_id)
+    at = now()
+    if claim.state is ClaimState.OPEN:
+        claim.expires_at = at + timedelta(seconds=lease)
+        session.add(claim)
+    elif claim.state is ClaimState.EXPIRED and has_room(session, claim.item_id):
+        scope = {"campaign": claim.campaign_id, "account": account.id, "policy": claim.policy_id}
+        leased = {"items": [claim.item_id], "now": at, "expires": at + timedelta(seconds=lease)}
+        session.execute(_TAKE, scope | leased)
+        session.refresh(claim)
+    elif claim.state is ClaimState.EXPIRED:
+        raise LeaseGone("Your time on this item ran out and others have judged it since; ask for the next one.")
+    else:
+        raise LeaseGone(f"This claim has ended ({claim.state.value}); ask for the next one.")
+    return claim
+
+
+def give_back(session: Session, account: Account, claim_id: uuid.UUID, *, reason: str | None, skip: bool) -> None:
+    """Ends a lease without an answer. Skipped: never offered to this annotator again; else it may be.
+
+    Doing it twice is no error.
+    """
+    claim = lock(session, account, claim_id)
+    if claim.state is ClaimState.JUDGED:
+        raise LeaseGone("This item has your judgment already; change the judgment instead of giving it back.")
+    state = ClaimState.SKIPPED if skip else ClaimState.RELEASED
+    if claim.state is ClaimState.OPEN:
+        _give_back(session, [claim.id], state, at=now(), reason=reason, early=True)
+    elif skip:
+        claim.state, claim.reason = state, reason
+        session.add(claim)
+        session.flush()
+
+
+def has_room(session: Session, item_id: uuid.UUID) -> bool:
+    return bool(
+        session.execute(
+            sa.text("SELECT held < wanted AND status = 'pending' FROM item WHERE id = :item"), {"item": item_id}
+        ).scalar()
+    )
+
+
+def free_slot(session: Session, item: Item) -> int:
+    """The lowest free slot of an item that is locked and has room."""
+    taken = set(session.exec(select(Claim.slot).where(Claim.item_id == item.id, col(Claim.slot).is_not(None))).all())
+    return next(slot for slot in range(1, item.wanted + 1) if slot not in taken)
+
+
+_REMAINING = sa.text(
+    """
+    SELECT count(*) FROM item
+    WHERE item.campaign_id = :campaign AND item.status = 'pending'
+      AND (item.held < item.wanted AND NOT EXISTS (
+            SELECT 1 FROM claim WHERE claim.item_id = item.id AND claim.account_id = :account
+              AND claim.state IN ('open', 'judged', 'skipped')))
+    """
+)
+
+
+def remaining(session: Session, account: Account, campaign: Campaign) -> int:
+    """Items this annotator can still judge, those they hold included."""
+    free = session.execute(_REMAINING, {"campaign": campaign.id, "account": account.id}).scalar_one()
+    return int(free) + len(open_claims(session, account, campaign))
+
+
+def _why_none(session: Session, account: Account, campaign: Campaign) -> str:
+    """The sentence for an empty list. It tells nothing about other people's answers."""
+    found = session.execute(
+        sa.text(
+            """
+            SELECT EXISTS (SELECT 1 FROM item WHERE campaign_id = :campaign) AS has_items,
+                   EXISTS (SELECT 1 FROM item WHERE campaign_id = :campaign AND status = 'pending') AS has_pending,
+                   (SELECT count(*) FROM claim WHERE campaign_id = :campaign AND account_id = :account
+                      AND state = 'skipped') AS skipped
+            """
+        ),
+        {"campaign": campaign.id, "account": account.id},
+    ).one()
+    if not found.has_items:
+        return f"The campaign “{campaign.name}” has no items yet; an admin imports them."
+    if not found.has_pending:
+        return f"Every item of “{campaign.name}” has all its judgments. Thank you!"
+    skipped = f" (you skipped {found.skipped})" if found.skipped else ""
+    return f"You have seen every item that still needs you{skipped}; others are judging the rest."
+
+
+class DayCount(NamedTuple):
+    today: int
+    total: int
+
+
+def judged_by(session: Session, account: Account, campaign: Campaign) -> DayCount:
+    """How many items the annotator has judged in this campaign: since midnight UTC, and in all."""
+    midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
+    row = session.execute(
+        sa.text(
+            """
+            SELECT count(*) FILTER (WHERE ended_at >= :midnight) AS today, count(*) AS total FROM claim
+            WHERE campaign_id = :campaign AND account_id = :account AND state = 'judged'
+            """
+        ),
+        {"campaign": campaign.id, "account": account.id, "midnight": midnight},
+    ).one()
+    return DayCount(int(row.today), int(row.total))
+
+
+def previous_claim(session: Session, account: Account, campaign: Campaign, before: Claim | None = None) -> Claim | None:
+    """The annotator's judged item before this one (or their latest), for the way back."""
+    statement = (
+        select(Claim)
+        .where(Claim.account_id == account.id, Claim.campaign_id == campaign.id, Claim.state == ClaimState.JUDGED)
+        .order_by(col(Claim.ended_at).desc(), col(Claim.id))
+    )
+    if before is not None and before.ended_at is not None:
+        statement = statement.where(col(Claim.ended_at) < before.ended_at)
+    return session.exec(statement.limit(1)).first()

@@ -1,0 +1,204 @@
+"""The act of judging: answers checked, kept, and made into a decision once the item has all it wants."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.accounts.models import Account
+from app.agreement.rules import ANSWERS, decide
+from app.campaigns.models import Policy
+from app.claims import service as claims
+from app.claims.models import Claim, ClaimState
+from app.db import now
+from app.errors import Conflict, Invalid
+from app.items.models import Item, Status, Subtask
+from app.judgments.models import Decision, Judgment, Method
+
+MAX_TEXT = 2000
+MAX_ACTIVE_MS = 24 * 3600 * 1000
+
+
+class AlreadyDecided(Conflict):
+    pass
+
+
+class Submitted(NamedTuple):
+    """`status` is "counted" or "surplus"; `is_new` is False for the same answers sent again."""
+
+    judgment_id: uuid.UUID
+    status: str
+    is_new: bool
+
+
+class Answers(NamedTuple):
+    """What an annotator sends. `answers`: {question: {"answer", "reasons", "correction"}}."""
+
+    answers: Mapping[str, Mapping[str, Any]]
+    active_ms: int = 0
+    note: str | None = None
+    language: str = "en"
+
+
+def question_keys(subtask: Subtask) -> list[str]:
+    """The questions an item of this subtask has, in the order they are asked.
+
+    >>> question_keys(Subtask.SFB)
+    ['food1_identity', 'food1_origin', 'background']
+    """
+    keys = [f"food{slot}_{part}" for slot in range(1, subtask.foods + 1) for part in ("identity", "origin")]
+    return [*keys, "background"] if subtask.has_background else keys
+
+
+def checked(policy: Policy, subtask: Subtask, sent: Answers) -> Answers:
+    """The answers in one fixed form. Raises Invalid with a message per question when any can't be taken."""
+    faults: dict[str, str] = {}
+    clean: dict[str, dict[str, Any]] = {}
+    asked = question_keys(subtask)
+    for key in sent.answers.keys() - set(asked):
+        faults[f"answers.{key}"] = f"This {subtask.value} item has no such question; it has {', '.join(asked)}."
+    for key in asked:
+        try:
+            clean[key] = _checked_answer(policy, key, sent.answers.get(key))
+        except ValueError as fault:
+            faults[f"answers.{key}"] = str(fault)
+    note = _text(sent.note, "note", faults)
+    if not 0 <= sent.active_ms <= MAX_ACTIVE_MS:
+        faults["active_ms"] = f"Between 0 and {MAX_ACTIVE_MS} milliseconds, please."
+    if faults:
+        first = next(iter(faults))
+        raise Invalid(f"{first}: {faults[first]}", fields=faults)
+    return Answers(clean, sent.active_ms, note, sent.language)
+
+
+def _checked_answer(policy: Policy, key: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    if given is None or given.get("answer") is None:
+        raise ValueError("Please answer this question.")
+    answer = given["answer"]
+    if answer not in ANSWERS:
+        raise ValueError("The answer is yes, no or unsure.")
+    question = next(question for question in policy.questions if question["key"] == key)
+    known = {reason["code"] for reason in question["reasons"]}
+    reasons = list(dict.fromkeys(given.get("reasons") or ()))
+    if answer == "no" and not reasons:
+        raise ValueError("Please say why not: choose at least one reason.")
+    if answer != "no" and reasons:
+        raise ValueError("Reasons go with “no” only.")
+    if unknown := [code for code in reasons if code not in known]:
+        raise ValueError(f"“{unknown[0]}” is no reason here; the reasons are {', '.join(sorted(known))}.")
+    faults: dict[str, str] = {}
+    correction = _text(given.get("correction"), "correction", faults)
+    if faults:
+        raise ValueError(faults["correction"])
+    return {"answer": answer, "reasons": reasons, "correction": correction}
+
+
+def _text(value: str | None, name: str, faults: dict[str, str]) -> str | None:
+    text = (value or "").strip()
+    if len(text) > MAX_TEXT:
+        faults[name] = f"At most {MAX_TEXT:,} characters, please; this has {len(text):,}."
+    elif "\0" in text or any(0xD800 <= ord(character) <= 0xDFFF for character in text):
+        faults[name] = "This text holds characters that can't be stored; please type it again."
+    return text or None
+
+
+def fingerprint(answers: Answers) -> str:
+    """The same answers, sent again, have the same one. Time spent is left out: a resend may carry another."""
+    body = json.dumps([answers.answers, answers.note], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def submit(session: Session, account: Account, claim_id: uuid.UUID, sent: Answers) -> Submitted:
+    """Keeps an annotator's answers on the item they hold.
+
+    Counted while the item has room for them, also after the lease ran out; kept as surplus when it has none. The
+    same answers again change nothing. Other answers are a new revision while the item is undecided; after that
+    AlreadyDecided is raised.
+    """
+    claim = claims.lock(session, account, claim_id)
+    item = session.get_one(Item, claim.item_id, populate_existing=True)
+    policy = session.get_one(Policy, claim.policy_id)
+    answers = checked(policy, item.subtask, sent)
+    body_sha256 = fingerprint(answers)
+    revision = 1
+    if claim.state is ClaimState.JUDGED:
+        latest = session.get_one(Judgment, claim.judgment_id)
+        if latest.body_sha256 == body_sha256:
+            return Submitted(latest.id, _counted(claim), is_new=False)
+        if item.status is not Status.PENDING:
+            raise AlreadyDecided("This item has been decided since, so your answers on it can't change any more.")
+        revision = latest.revision + 1
+    else:
+        _end(session, claim, item)
+    judgment = Judgment(
+        claim_id=claim.id,
+        item_id=item.id,
+        account_id=account.id,
+        policy_id=claim.policy_id,
+        revision=revision,
+        answers=dict(answers.answers),
+        note=answers.note,
+        active_ms=answers.active_ms,
+        language=answers.language,
+        body_sha256=body_sha256,
+    )
+    claim.judgment_id = judgment.id
+    session.add_all([judgment, claim, item])
+    session.flush()
+    if revision == 1 and item.judged == item.wanted and item.status is Status.PENDING:
+        apply_rule(session, item, claim.policy_id)
+    return Submitted(judgment.id, _counted(claim), is_new=True)
+
+
+def _counted(claim: Claim) -> str:
+    return "surplus" if claim.slot is None else "counted"
+
+
+def _end(session: Session, claim: Claim, item: Item) -> None:
+    """Closes the lease with a judgment; one that had lapsed takes a free slot again if there is one."""
+    if claim.state is not ClaimState.OPEN:
+        if claim.state in (ClaimState.SKIPPED, ClaimState.RELEASED):
+            raise claims.LeaseGone("You gave this item back, so it takes no answer from this claim; ask for the next.")
+        if item.status is Status.PENDING and item.held < item.wanted:
+            claim.slot = claims.free_slot(session, item)
+            item.held += 1
+    if claim.slot is not None:
+        item.judged += 1
+    claim.state = ClaimState.JUDGED
+    claim.ended_at = now()
+
+
+_VOTES = sa.text(
+    """
+    SELECT judgment.id, judgment.answers FROM claim JOIN judgment ON judgment.id = claim.judgment_id
+    WHERE claim.item_id = :item AND claim.state = 'judged' AND claim.slot IS NOT NULL
+    ORDER BY claim.slot
+    """
+)
+
+
+def apply_rule(session: Session, item: Item, policy_id: int) -> Decision:
+    """Decides an item, locked by the caller, that has all the judgments it wants; the decision is logged."""
+    rows = session.execute(_VOTES, {"item": item.id}).all()
+    verdict = decide(_votes([row.answers for row in rows], item.subtask), needed=item.wanted)
+    decision = Decision(
+        item_id=item.id,
+        policy_id=policy_id,
+        outcome=Status(verdict.outcome),
+        method=Method.RULE,
+        rule=verdict.rule,
+        detail=verdict.as_json() | {"judgments": [str(row.id) for row in rows]},
+    )
+    item.status = decision.outcome
+    item.decided_at = now()
+    session.add_all([decision, item])
+    session.flush()
+    return decision
+
+
+def _votes(answers: Sequence[Mapping[str, Any]], subtask: Subtask) -> dict[str, list[str]]:
+    return {key: [answer[key]["answer"] for answer in answers] for key in question_keys(subtask)}

@@ -35,6 +35,14 @@ def test_an_s3_address_is_a_bucket_and_a_prefix(tmp_path: Path) -> None:
     assert storage.client.meta.endpoint_url == "http://127.0.0.1:9"
 
 
+def test_a_compatible_store_is_asked_for_the_bucket_by_path(tmp_path: Path) -> None:
+    # bucket.store.example.org would need a name and a certificate of its own.
+    storage = storage_for(settings(tmp_path, "s3://culture-mix", "https://store.example.org"))
+    assert isinstance(storage, S3Storage)
+    address = storage.client.generate_presigned_url("get_object", Params={"Bucket": "culture-mix", "Key": "a"})
+    assert address.startswith("https://store.example.org/culture-mix/a?")
+
+
 def test_equal_settings_share_one_store(tmp_path: Path) -> None:
     first, second = (storage_for(settings(tmp_path, "s3://shared-bucket", "http://127.0.0.1:9")) for _ in range(2))
     assert first is second

@@ -1,5 +1,6 @@
 """The rater model against published fits, planted truth, and what it promises about gold and smoothing."""
 
+import dataclasses
 import random
 from collections import Counter
 
@@ -150,6 +151,15 @@ def test_a_class_nobody_names_does_no_harm() -> None:
     assert model.converged
     assert model.shares == pytest.approx([1, 0])
     assert np.isfinite(model.log_likelihood).all()
+
+
+def test_items_without_a_judgment_move_nothing() -> None:
+    answers, _ = planted(100)
+    wider = dataclasses.replace(answers, items=(*answers.items, *(f"unseen {code}" for code in range(900))))
+    one, other = fit(answers, smoothing=0), fit(wider, smoothing=0)
+    assert other.log_likelihood[-1] == pytest.approx(one.log_likelihood[-1])
+    np.testing.assert_allclose(other.shares, one.shares)
+    np.testing.assert_allclose(other.posterior[100:], np.tile(one.shares, (900, 1)), atol=1e-6)
 
 
 def test_the_report_gives_each_rater_and_item() -> None:

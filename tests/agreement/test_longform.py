@@ -83,7 +83,7 @@ def test_labels_that_look_missing_are_labels_and_empty_is_missing(tmp_path: Path
 def test_a_byte_order_mark_quotes_and_further_columns_are_read(tmp_path: Path) -> None:
     file = tmp_path / "excel.csv"
     dish = '"jollof ""party"" rice"'
-    text = f'note,value,item,rater,question\r\n"a, b",yes,{dish},ann,q\r\n\r\n,no,{dish},bob,q\r\n'
+    text = f'item,note,value,rater,question\r\n{dish},"a, b",yes,ann,q\r\n\r\n{dish},,no,bob,q\r\n'
     file.write_bytes(b"\xef\xbb\xbf" + text.encode())
     found = agreement_from_rows(file)["questions"]["q"]
     assert (found["n_items"], found["percent_agreement"]["value"]) == (1, 0)

@@ -1,0 +1,225 @@
+"""What a release freezes, read from one REPEATABLE READ transaction: a light plan first, then details in batches."""
+
+import hashlib
+import hmac
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from app.accounts.models import Account
+from app.campaigns.models import Campaign
+from app.claims.models import Claim, ClaimState
+from app.errors import Conflict
+from app.items.models import Background, Food, Image, Item, ItemFood, Status
+from app.judgments.models import Decision, Judgment
+
+
+class Planned(NamedTuple):
+    """One approved item, as light as the order of a release needs it. `key` is its image path."""
+
+    item_id: uuid.UUID
+    key: str
+    family: str
+    image_sha256: str
+    image_format: str
+    byte_count: int
+    decision_id: int
+    decided_at: datetime
+
+
+class Vote(NamedTuple):
+    """One annotator's latest answers on one item, under a pseudonym."""
+
+    annotator: str
+    answers: dict[str, Any]
+    is_counted: bool
+    is_simulated: bool
+    revision: int
+    policy_id: int
+    active_ms: int
+    judged_at: datetime
+
+
+@dataclass(frozen=True)
+class FrozenItem:
+    """One approved item with all a release says about it."""
+
+    plan: Planned
+    item: Item
+    image: Image
+    foods: tuple[ItemFood, ...]
+    background: Background | None
+    decision: Decision
+    votes: tuple[Vote, ...]
+
+    @property
+    def counted(self) -> list[Vote]:
+        return [vote for vote in self.votes if vote.is_counted]
+
+    def food(self, slot: int) -> ItemFood | None:
+        return self.foods[slot - 1] if slot <= len(self.foods) else None
+
+
+class NothingApproved(Conflict):
+    title = "There is nothing to release"
+
+
+class SimulatedJudgments(Conflict):
+    title = "Simulated judgments stand behind this"
+
+
+@contextmanager
+def frozen_session(engine: sa.Engine) -> Iterator[Session]:
+    """A session that sees one moment of the database for as long as it lasts, and changes nothing."""
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        with Session(connection) as session:
+            session.execute(sa.text("SET TRANSACTION READ ONLY"))
+            yield session
+        connection.rollback()
+
+
+def plan(session: Session, campaign: Campaign) -> list[Planned]:
+    """Every approved item with its latest decision, in the code point order of the keys.
+
+    Sorted here, for the database's collation differs between machines. Raises NothingApproved.
+    """
+    latest = (
+        select(col(Decision.id), col(Decision.item_id), col(Decision.created_at))
+        .join(Item, col(Item.id) == Decision.item_id)
+        .where(Item.campaign_id == campaign.id, Item.status == Status.APPROVED)
+        .distinct(col(Decision.item_id))
+        .order_by(col(Decision.item_id), col(Decision.id).desc())
+        .subquery()
+    )
+    rows = session.execute(
+        sa.select(
+            col(Item.id), col(Item.key), col(Food.source_id), col(Food.name_key), col(Image.sha256), col(Image.format),
+            col(Image.byte_count),
+            latest.c.id, latest.c.created_at,
+        )
+        .join(Food, col(Food.id) == Item.family_id)
+        .join(Image, col(Image.sha256) == Item.image_sha256)
+        .join(latest, latest.c.item_id == Item.id)
+        .where(col(Item.campaign_id) == campaign.id, col(Item.status) == Status.APPROVED)
+    )  # fmt: skip
+    found = [
+        Planned(item_id, key, family_name(source_id, name_key), *rest)
+        for item_id, key, source_id, name_key, *rest in rows
+    ]
+    if not found:
+        raise NothingApproved(
+            f"The campaign “{campaign.slug}” has no approved items yet; a release needs at least one."
+        )
+    return sorted(found, key=lambda planned: planned.key)
+
+
+def family_name(source_id: str | None, name_key: str) -> str:
+    """What a family is called in a release: the same on every installation, unlike the ids of rows."""
+    return f"{source_id} {name_key}" if source_id else name_key
+
+
+def excluded(session: Session, campaign: Campaign) -> dict[str, int]:
+    """How many items stay out, by their status."""
+    statuses = session.exec(
+        select(Item.status, sa.func.count())
+        .where(Item.campaign_id == campaign.id, Item.status != Status.APPROVED)
+        .group_by(col(Item.status))
+    )
+    counted = {Status(status).value: count for status, count in statuses}
+    return {status.value: counted.get(status.value, 0) for status in Status if status is not Status.APPROVED}
+
+
+def refuse_simulated(session: Session, campaign: Campaign) -> None:
+    """Raises SimulatedJudgments when a counted judgment behind an approved item comes from a simulated account."""
+    items, judgments = session.exec(
+        select(sa.func.count(sa.distinct(col(Claim.item_id))), sa.func.count())
+        .select_from(Claim)
+        .join(Item, col(Item.id) == Claim.item_id)
+        .join(Account, col(Account.id) == Claim.account_id)
+        .where(
+            Item.campaign_id == campaign.id,
+            Item.status == Status.APPROVED,
+            Claim.state == ClaimState.JUDGED,
+            col(Claim.slot).is_not(None),
+            col(Account.is_simulated),
+        )
+    ).one()
+    if judgments:
+        raise SimulatedJudgments(
+            f"{judgments:,} judgments of simulated annotators stand behind {items:,} approved items of "
+            f"“{campaign.slug}”; have people judge them, or allow simulated judgments (--allow-simulated), "
+            "which the release then says of itself."
+        )
+
+
+def details(session: Session, batch: Sequence[Planned], *, secret_key: str, allow_simulated: bool) -> list[FrozenItem]:
+    """The batch in full and in its order."""
+    ids = [planned.item_id for planned in batch]
+    items = {
+        item.id: (item, image, background)
+        for item, image, background in session.execute(
+            sa.select(Item, Image, Background)
+            .join(Image, col(Image.sha256) == Item.image_sha256)
+            .outerjoin(Background, col(Background.id) == Item.background_id)
+            .where(col(Item.id).in_(ids))
+        )
+    }
+    foods: dict[uuid.UUID, list[ItemFood]] = {item_id: [] for item_id in ids}
+    for food in session.exec(select(ItemFood).where(col(ItemFood.item_id).in_(ids)).order_by(col(ItemFood.slot))):
+        foods[food.item_id].append(food)
+    decision_ids = [planned.decision_id for planned in batch]
+    decisions = {
+        decision.item_id: decision
+        for decision in session.exec(select(Decision).where(col(Decision.id).in_(decision_ids)))
+    }
+    votes = _votes(session, ids, secret_key, allow_simulated)
+    found = [
+        FrozenItem(
+            planned, *items[planned.item_id][:2], tuple(foods[planned.item_id]), items[planned.item_id][2],
+            decisions[planned.item_id], tuple(votes[planned.item_id]),
+        )
+        for planned in batch
+    ]  # fmt: skip
+    session.expunge_all()  # a long release must not gather every row it has read
+    return found
+
+
+def _votes(
+    session: Session, ids: list[uuid.UUID], secret_key: str, allow_simulated: bool
+) -> dict[uuid.UUID, list[Vote]]:
+    votes: dict[uuid.UUID, list[Vote]] = {item_id: [] for item_id in ids}
+    rows = session.execute(
+        sa.select(col(Claim.slot), Judgment, col(Account.is_simulated))
+        .join(Judgment, col(Judgment.id) == Claim.judgment_id)
+        .join(Account, col(Account.id) == Claim.account_id)
+        .where(col(Claim.item_id).in_(ids), col(Claim.state) == ClaimState.JUDGED)
+        .where(sa.true() if allow_simulated else ~col(Account.is_simulated))
+    )
+    for slot, judgment, is_simulated in rows:
+        votes[judgment.item_id].append(
+            Vote(
+                pseudonym(secret_key, judgment.account_id), judgment.answers, slot is not None, is_simulated,
+                judgment.revision, judgment.policy_id, judgment.active_ms, judgment.created_at,
+            )
+        )  # fmt: skip
+    for of_item in votes.values():
+        of_item.sort(key=lambda vote: vote.annotator)  # not by time or slot, which would tell who came first
+    return votes
+
+
+def pseudonym(secret_key: str, account_id: uuid.UUID) -> str:
+    """The same person has the same one in every release of this installation; without its key none leads back."""
+    digest = hmac.new(secret_key.encode(), b"release annotator " + account_id.bytes, hashlib.sha256)
+    return f"annotator-{digest.hexdigest()[:16]}"
+
+
+def families_of(planned: Sequence[Planned]) -> Counter[str]:
+    """Number of items in each family."""
+    return Counter(item.family for item in planned)

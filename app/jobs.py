@@ -92,9 +92,7 @@ def handles(kind: str) -> Callable[[Handler], Handler]:
 queue = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 
 
-def start(
-    session: Session, kind: str, *, title: str, account_id: uuid.UUID | None = None, **arguments: Any
-) -> Job:
+def start(session: Session, kind: str, *, title: str, account_id: uuid.UUID | None = None, **arguments: Any) -> Job:
     """Adds a job in the caller's transaction; the worker sees it once that commits."""
     job = Job(kind=kind, title=title, arguments=arguments, account_id=account_id)
     session.add(job)
@@ -140,7 +138,9 @@ def run_job(engine: sa.Engine, settings: Settings, job_id: uuid.UUID) -> None:
             sentence = f"Attempt {attempt} of {MAX_ATTEMPTS} failed ({type(error).__name__}); it will be tried again."
             _update(engine, job_id, status=JobStatus.QUEUED, error=sentence)
         else:
-            sentence = f"It failed {MAX_ATTEMPTS} times ({type(error).__name__}); the worker's log, job {job_id}, says why."
+            sentence = (
+                f"It failed {MAX_ATTEMPTS} times ({type(error).__name__}); the worker's log, job {job_id}, says why."
+            )
             _update(engine, job_id, status=JobStatus.FAILED, error=sentence, finished_at=now())
         raise
     else:

@@ -5,6 +5,7 @@ counted, `held` (open leases and counted judgments) may not pass `wanted` (a CHE
 slot (a unique index). Every function locks the item first and touches its claims after, so none can deadlock.
 """
 
+import time
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -33,10 +34,11 @@ class LeaseGone(Gone):
 
 
 class Work(NamedTuple):
-    """`claims` in the order to judge them; `reason` says why there are none."""
+    """`claims` in the order to judge them; `reason` says why there are none; `holding` counts all open leases."""
 
     claims: Sequence[Claim]
     reason: str | None
+    holding: int = 0
 
 
 _FREE_LATE_ITEMS = sa.text(
@@ -123,7 +125,7 @@ def claim_next(
         taken = _take(session, account, campaign, policy, count - len(mine), lease)
         if taken:
             mine = open_claims(session, account, campaign)
-    return Work(mine[:count], None if mine else _why_none(session, account, campaign))
+    return Work(mine[:count], None if mine else _why_none(session, account, campaign), len(mine))
 
 
 def open_claims(session: Session, account: Account, campaign: Campaign) -> Sequence[Claim]:
@@ -233,21 +235,35 @@ def free_slot(session: Session, item: Item) -> int:
     return next(slot for slot in range(1, item.wanted + 1) if slot not in taken)
 
 
-_REMAINING = sa.text(
+_FREE_FOR = sa.text(
     """
     SELECT count(*) FROM item
-    WHERE item.campaign_id = :campaign AND item.status = 'pending'
-      AND (item.held < item.wanted AND NOT EXISTS (
-            SELECT 1 FROM claim WHERE claim.item_id = item.id AND claim.account_id = :account
-              AND claim.state IN ('open', 'judged', 'skipped')))
+    WHERE item.campaign_id = :campaign AND item.status = 'pending' AND item.held < item.wanted
+      AND NOT EXISTS (
+        SELECT 1 FROM claim WHERE claim.item_id = item.id AND claim.account_id = :account
+          AND claim.state IN ('open', 'judged', 'skipped'))
     """
 )
+MANY = 2000
+STALE_SECONDS = 10.0
+_counted: dict[tuple[uuid.UUID, uuid.UUID], tuple[int, float]] = {}
 
 
-def remaining(session: Session, account: Account, campaign: Campaign) -> int:
-    """Items this annotator can still judge, those they hold included."""
-    free = session.execute(_REMAINING, {"campaign": campaign.id, "account": account.id}).scalar_one()
-    return int(free) + len(open_claims(session, account, campaign))
+def remaining(session: Session, account: Account, campaign: Campaign, holding: int) -> int:
+    """Items this annotator can still judge, the `holding` they hold included.
+
+    Exact up to 2,000. Counting more on every claim would cost more than the claim, so a larger number may be up to
+    ten seconds old.
+    """
+    key = (account.id, campaign.id)
+    count, counted_at = _counted.get(key, (0, 0.0))
+    if count <= MANY or time.monotonic() - counted_at > STALE_SECONDS:
+        count = int(session.execute(_FREE_FOR, {"campaign": campaign.id, "account": account.id}).scalar_one())
+        if count > MANY:
+            _counted[key] = (count, time.monotonic())
+        else:
+            _counted.pop(key, None)
+    return count + holding
 
 
 def _why_none(session: Session, account: Account, campaign: Campaign) -> str:

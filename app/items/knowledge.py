@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 from app.items import pictures
 from app.items.fitting import any_of, fault_in
 from app.items.foods import Catalogue
+from app.items.images import ImageFacts
 from app.items.importing import Progress, lock_imports
 from app.items.knowledge_tables import Dish, Photograph, read_knowledge
 from app.items.models import Food, FoodOrigin, Image, Photo
@@ -76,8 +77,7 @@ def import_knowledge(
     if found.errors:
         return KnowledgeReport(0, 0, 0, 0, found.errors, found.notes)
     trial = session.begin_nested() if dry_run else None
-    session.add_all(images)
-    session.flush()
+    pictures.add_rows(session, images)
     dishes, photos = _Tally(), _Tally()
     _write_dishes(session, found.dishes, dishes)
     _write_photos(session, found.photographs, photos)
@@ -95,11 +95,11 @@ def _images(
     photographs: list[Photograph],
     errors: list[Fault],
     progress: Progress | None,
-) -> list[Image]:
+) -> list[ImageFacts]:
     """The images new to the database; each file must be an image and the one its row was written for."""
     known = set(session.scalars(sa.select(col(Image.sha256))))
     by_path = {photograph.path: photograph for photograph in photographs}
-    new: dict[str, Image] = {}
+    new: dict[str, ImageFacts] = {}
     looks = pictures.look_at_all(
         ((path, path.name) for path in by_path), known, storage, stop_storing=lambda: bool(errors)
     )
@@ -112,7 +112,7 @@ def _images(
                 fault_in(row.raw, "sha256", f"{look.path.name} is another file: its SHA-256 is {look.sha256}.")
             )
         elif look.facts is not None:
-            new[look.sha256] = pictures.row_of(look.facts)
+            new[look.sha256] = look.facts
         if progress is not None:
             progress(done, len(by_path))
     return list(new.values())

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session
 
 from app.items import images
@@ -19,6 +20,7 @@ SUFFIXES: Final = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 # processes they share the storage's connections and need no copying.
 THREADS: Final = 4
 _AHEAD: Final = 4 * THREADS
+_ROWS_AT_ONCE: Final = 1000
 
 
 def original_key(sha256: str, image_format: str) -> str:
@@ -47,27 +49,26 @@ def put(storage: Storage, data: bytes, name: str) -> ImageFacts:
     return facts
 
 
-def row_of(facts: ImageFacts) -> Image:
-    return Image(
-        sha256=facts.sha256,
-        format=facts.format,
-        width=facts.width,
-        height=facts.height,
-        byte_count=facts.byte_count,
-        phash=facts.phash,
-        notes=list(facts.notes),
-    )
+def add_rows(session: Session, facts: Iterable[ImageFacts]) -> None:
+    """The rows of stored images; one that another transaction has just added is no conflict."""
+    rows = [
+        {
+            "sha256": image.sha256, "format": image.format, "width": image.width, "height": image.height,
+            "byte_count": image.byte_count, "phash": image.phash, "notes": list(image.notes),
+        }
+        for image in facts
+    ]  # fmt: skip
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        session.execute(insert(Image).on_conflict_do_nothing(), rows[start : start + _ROWS_AT_ONCE])
 
 
 def store(session: Session, storage: Storage, data: bytes, name: str) -> Image:
     """The stored image with these bytes, put there if it is new. Raises BadImage."""
-    known = session.get(Image, hashlib.sha256(data).hexdigest())
-    if known is not None:
+    sha256 = hashlib.sha256(data).hexdigest()
+    if (known := session.get(Image, sha256)) is not None:
         return known
-    image = row_of(put(storage, data, name))
-    session.add(image)
-    session.flush()
-    return image
+    add_rows(session, [put(storage, data, name)])
+    return session.get_one(Image, sha256)
 
 
 class Look(NamedTuple):

@@ -55,8 +55,8 @@ def write(
         campaign_id=campaign.id, account_id=account_id, files=files, added=len(items), unchanged=unchanged
     )
     session.add(batch)
-    session.add_all(pictures.row_of(image) for image in facts)
     session.flush()
+    pictures.add_rows(session, facts)
     catalogue = Catalogue(session)
     foods = {
         item.claim.key: [catalogue.find(food.id_as_written, food.name, food.aliases) for food in item.claim.foods]

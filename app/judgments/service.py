@@ -15,7 +15,7 @@ from app.campaigns.models import Policy
 from app.claims import service as claims
 from app.claims.models import Claim, ClaimState
 from app.db import now
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, Invalid, NotFound
 from app.items.models import Item, Status, Subtask
 from app.judgments.models import Decision, Judgment, Method
 
@@ -152,6 +152,13 @@ def submit(session: Session, account: Account, claim_id: uuid.UUID, sent: Answer
     if revision == 1 and item.judged == item.wanted and item.status is Status.PENDING:
         apply_rule(session, item, claim.policy_id)
     return Submitted(judgment.id, _counted(claim), is_new=True)
+
+
+def latest_judgment(session: Session, claim: Claim) -> Judgment:
+    """Raises NotFound while the claim has no judgment."""
+    if claim.judgment_id is None:
+        raise NotFound("You have not judged this item yet.")
+    return session.get_one(Judgment, claim.judgment_id)
 
 
 def _counted(claim: Claim) -> str:

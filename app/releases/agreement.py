@@ -51,7 +51,9 @@ def campaign_agreement(session: Session, campaign: Campaign, *, allow_simulated:
     patterns = defaultdict(list)
     for question, yes, no, unsure, count in session.execute(sa.text(_FIRST_TWO + _PATTERNS), values):
         patterns[question].append(((yes, no, unsure), count))
-    raters: dict[str, int] = dict(session.execute(sa.text(_FIRST_TWO + _RATERS), values).tuples())
+    raters: dict[str, int] = {}
+    for question, count in session.execute(sa.text(_FIRST_TWO + _RATERS), values):
+        raters[question] = count
     questions = {
         question: _rounded(question_report(Patterns.from_rows(patterns[question], ANSWERS), n_raters=raters[question]))
         for question in sorted(patterns)

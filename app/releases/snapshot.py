@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import Session, col, select
 
 from app.accounts.models import Account
@@ -94,7 +95,7 @@ def plan(session: Session, campaign: Campaign) -> list[Planned]:
         select(col(Decision.id), col(Decision.item_id), col(Decision.created_at))
         .join(Item, col(Item.id) == Decision.item_id)
         .where(Item.campaign_id == campaign.id, Item.status == Status.APPROVED)
-        .distinct(col(Decision.item_id))
+        .ext(distinct_on(col(Decision.item_id)))
         .order_by(col(Decision.item_id), col(Decision.id).desc())
         .subquery()
     )

@@ -1,5 +1,6 @@
 """What a release says of one item: the columns that the Parquet data and WebDataset share."""
 
+import json
 from typing import Any
 
 import pyarrow as pa
@@ -8,6 +9,20 @@ from app.releases.snapshot import FrozenItem
 
 TEXT_LIST = pa.list_(pa.string())
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    if kind == IMAGE:
+        return {"_type": "Image"}
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "Sequence"}  # "List" is unknown before datasets 4
+    return {"dtype": str(kind).replace("double", "float64"), "_type": "Value"}
+
+
+def with_features(schema: pa.Schema) -> pa.Schema:
+    """The schema with the metadata by which Hugging Face `datasets` knows its columns, the image above all."""
+    features = {field.name: _feature(field.type) for field in schema}
+    return schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+
 
 ITEM_SCHEMA = pa.schema(
     [
@@ -45,6 +60,7 @@ ITEM_SCHEMA = pa.schema(
         ("decision_rule", pa.string()),
     ]
 )
+DATA_SCHEMA = with_features(pa.schema([pa.field("image", IMAGE), *ITEM_SCHEMA]))
 """Countries and ids stand as they were written; `*_codes` are ISO 3166-1 alpha-2. Width and height are as displayed."""
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from app.releases.formats.parquet import DATA_SCHEMA
+from app.releases.formats.columns import DATA_SCHEMA
 from app.releases.formats.votes import AGGREGATED_SCHEMA, RAW_SCHEMA
 from app.releases.outbox import FileEntry, media_type_of
 

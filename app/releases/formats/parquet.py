@@ -1,6 +1,5 @@
 """Parquet with fixed settings: the same rows in the same order give the same bytes."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,22 +7,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from app.releases.formats.columns import IMAGE, ITEM_SCHEMA
+from app.releases.formats.columns import DATA_SCHEMA
 from app.releases.outbox import HashingFile
 
 # Loaders read a row group at a time: small enough for one of full-size images to fit in any memory.
 IMAGE_GROUP_ROWS = 64
 IMAGE_GROUP_BYTES = 32 * 2**20
 TABLE_GROUP_ROWS = 20_000
-
-
-def with_features(schema: pa.Schema) -> pa.Schema:
-    """The schema with the metadata by which Hugging Face `datasets` knows its columns, the image above all."""
-    features = {field.name: _feature(field.type) for field in schema}
-    return schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-
-
-DATA_SCHEMA = with_features(pa.schema([pa.field("image", IMAGE), *ITEM_SCHEMA]))
 
 
 class TableWriter:
@@ -86,11 +76,3 @@ def _leaves(field: pa.Field) -> list[str]:
     if pa.types.is_list(field.type):
         return [f"{field.name}.list.element"]
     return [field.name]
-
-
-def _feature(kind: pa.DataType) -> dict[str, Any]:
-    if kind == IMAGE:
-        return {"_type": "Image"}
-    if pa.types.is_list(kind):
-        return {"feature": _feature(kind.value_type), "_type": "Sequence"}  # "List" is unknown before datasets 4
-    return {"dtype": str(kind).replace("double", "float64"), "_type": "Value"}

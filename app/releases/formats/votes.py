@@ -7,8 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from app.judgments.service import question_keys
-from app.releases.formats.columns import TEXT_LIST
-from app.releases.formats.parquet import with_features
+from app.releases.formats.columns import TEXT_LIST, with_features
 from app.releases.snapshot import FrozenItem
 
 AGGREGATED_SCHEMA = with_features(

@@ -1,0 +1,65 @@
+# Terroir. `make demo` shows it, `make test` checks it, `make help` lists all.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help install demo test check format lock bench clean
+
+help: ## List these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Terroir needs Python 3.11 or newer; set PYTHON=/path/to/python3.11."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) --require-hashes -r requirements.lock
+	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+install: $(VENV)/.installed ## Make .venv with the locked dependencies and the `terroir` command
+
+demo: install ## Start everything with real images and print three sign-in links
+	@exec $(BIN)/terroir demo
+
+test: $(VENV)/.installed-dev check browser ## Run every check and every test
+	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered --cov-report= -q
+
+.PHONY: browser
+browser: # A Chromium for the browser tests: Debian's where we may install it, else playwright's
+	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || ls "$$HOME"/.cache/ms-playwright/chromium-* >/dev/null 2>&1 || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq chromium; \
+	else $(BIN)/python -m playwright install chromium; fi
+
+check: $(VENV)/.installed-dev ## Format, lint, types, layers, templates, spelling, migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/codespell
+	@TERROIR_HOME=$$(mktemp -d) && export TERROIR_HOME && $(BIN)/alembic -q upgrade head && $(BIN)/alembic -q check; \
+	status=$$?; rm -rf "$$TERROIR_HOME"; exit $$status
+
+format: $(VENV)/.installed-dev ## Format the code and mend what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(VENV)/.installed-dev ## Renew the lock files from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet -c requirements.lock -o requirements-dev.lock
+
+bench: $(VENV)/.installed-dev ## Measure; see bench/README.md
+	$(BIN)/python -m bench
+
+clean: ## Remove what was installed; your data under var/ stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage*

@@ -1,0 +1,49 @@
+"""The `terroir` command. Errors a person can mend are one sentence on stderr and exit status 1."""
+
+import sys
+import traceback
+from datetime import UTC, datetime
+
+import typer
+
+from app.cli import data as data_room
+from app.cli import people, results, serving
+from app.errors import TerroirError
+from app.settings import get_settings
+
+cli = typer.Typer(
+    name="terroir",
+    help="Human verification and evaluation for culture-mixing image benchmarks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for room in (serving, people, data_room, results):
+    room.register(cli)
+
+
+def main() -> None:
+    try:
+        cli()
+    except TerroirError as error:
+        _fail(error.message)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
+        _fail(f"{type(error).__name__}: {error}. This is a fault of ours; the details are in {_keep(error)}.")
+
+
+def _fail(sentence: str) -> None:
+    print(f"terroir: {sentence}", file=sys.stderr)  # noqa: T201
+    sys.exit(1)
+
+
+def _keep(error: Exception) -> str:
+    folder = get_settings().home / "faults"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.txt"
+    path.write_text("".join(traceback.format_exception(error)))
+    return str(path)

@@ -1,0 +1,151 @@
+"""A claim as annotators and their programs see it. Nothing here can tell gold, other people's votes or model output."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlmodel import Session
+
+from app.campaigns.models import Policy
+from app.claims.models import Claim
+from app.items.cards import BackgroundFacts, CardFacts, FoodFacts, Reference, card_facts
+from app.judgments.service import question_keys
+
+SLOT_WORDS = {1: "the food on the left", 2: "the food on the right"}
+_PLACEHOLDER = re.compile(r"\{(which|food|country|background)\}")
+
+
+class Question(NamedTuple):
+    key: str
+    text: str
+    help: str
+    reasons: list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Card:
+    claim: Claim
+    facts: CardFacts
+    questions: list[Question] = field(default_factory=list)
+
+    @property
+    def image_url(self) -> str:
+        return image_url(self.facts.image_sha256)
+
+    @property
+    def expires_at(self) -> datetime:
+        return self.claim.expires_at
+
+
+def image_url(sha256: str, size: str = "display") -> str:
+    return f"/images/{sha256}/{size}"
+
+
+def cards_for(session: Session, claims: Sequence[Claim]) -> list[Card]:
+    """The cards of these claims, in their order."""
+    facts = card_facts(session, [claim.item_id for claim in claims])
+    policies = {id_: session.get_one(Policy, id_) for id_ in {claim.policy_id for claim in claims}}
+    return [
+        Card(claim, facts[claim.item_id], questions(policies[claim.policy_id], facts[claim.item_id]))
+        for claim in claims
+    ]
+
+
+def questions(policy: Policy, facts: CardFacts) -> list[Question]:
+    """The policy's questions that apply to this item, in its words, with the item's names put in."""
+    worded = {question["key"]: question for question in policy.questions}
+    return [
+        Question(
+            key=key,
+            text=_fill(worded[key]["text"], _names(key, facts)),
+            help=worded[key].get("help", ""),
+            reasons=[
+                {"code": reason["code"], "text": reason["text"]}
+                for reason in worded[key]["reasons"]
+                if not reason.get("is_retired", False)
+            ],
+        )
+        for key in question_keys(facts.subtask)
+    ]
+
+
+def _names(key: str, facts: CardFacts) -> dict[str, str]:
+    if key == "background":
+        assert facts.background is not None
+        return {"background": background_words(facts.background)}
+    slot = int(key[4])
+    food = facts.foods[slot - 1]
+    which = SLOT_WORDS[slot] if len(facts.foods) > 1 else "this"
+    return {"which": which, "food": food.name, "country": food.country}
+
+
+def _fill(text: str, names: Mapping[str, str]) -> str:
+    """In one pass, so that a dish named "{country}" stays what it is."""
+    return _PLACEHOLDER.sub(lambda match: names.get(match[1], match[0]), text)
+
+
+def background_words(background: BackgroundFacts) -> str:
+    """
+    >>> background_words(BackgroundFacts("Petra", "Jordan", None, None))
+    'Petra, Jordan'
+    >>> from app.items.models import BackgroundKind
+    >>> background_words(BackgroundFacts(None, "Italy", BackgroundKind.STREET, None))
+    'a street in Italy'
+    """
+    if background.name:
+        return f"{background.name}, {background.country}"
+    return f"a {background.kind.value if background.kind else 'place'} in {background.country}"
+
+
+def as_json(card: Card) -> dict[str, Any]:
+    """A claim of CONTRACT §4."""
+    facts = card.facts
+    return {
+        "id": str(card.claim.id),
+        "item_id": str(card.claim.item_id),
+        "expires_at": card.expires_at.isoformat(),
+        "image_url": card.image_url,
+        "width": facts.width,
+        "height": facts.height,
+        "subtask": facts.subtask.value,
+        "food1": _food_json(facts.foods[0]),
+        "food2": _food_json(facts.foods[1]) if len(facts.foods) > 1 else None,
+        "background": _background_json(facts.background) if facts.background else None,
+        "questions": [
+            {
+                "key": question.key,
+                "text": question.text,
+                "help": question.help,
+                "answers": ["yes", "no", "unsure"],
+                "reasons": question.reasons,
+            }
+            for question in card.questions
+        ],
+    }
+
+
+def _food_json(food: FoodFacts) -> dict[str, Any]:
+    return {
+        "name": food.name,
+        "country": food.country,
+        "aliases": food.aliases,
+        "origins": food.origins,
+        "reference_url": _reference_url(food.reference),
+        "reference_credit": food.reference.credit if food.reference else None,
+    }
+
+
+def _background_json(background: BackgroundFacts) -> dict[str, Any]:
+    return {
+        "name": background.name,
+        "country": background.country,
+        "kind": background.kind.value if background.kind else None,
+        "reference_url": _reference_url(background.reference),
+        "reference_credit": background.reference.credit if background.reference else None,
+    }
+
+
+def _reference_url(reference: Reference | None) -> str | None:
+    return image_url(reference.sha256) if reference else None

@@ -1,0 +1,73 @@
+"""create_app: the parts put together, nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+
+import anyio.to_thread
+import sqlalchemy as sa
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+import app.models  # noqa: F401  (relations between rooms resolve by table name)
+from app.accounts import routes as account_routes
+from app.accounts import system_routes
+from app.accounts.access import Keys
+from app.accounts.models import Role
+from app.db import POOL_OVERFLOW, POOL_SIZE, make_engine
+from app.db.connect import database_url
+from app.db.schema import require_current_schema
+from app.items import routes as item_routes
+from app.judgments import api as judgment_api
+from app.judgments import routes as judgment_routes
+from app.settings import Settings, get_settings
+from app.storage import storage_for
+from app.web import system
+from app.web.guard import Guard
+from app.web.problems import add_problem_handlers
+from app.web.render import NavEntry
+from app.web.static import FOLDER, HashedStaticFiles
+
+ANNOTATOR, ADMIN, RESEARCHER = (role.value for role in (Role.ANNOTATOR, Role.ADMIN, Role.RESEARCHER))
+
+NAV = (
+    NavEntry("Judge", "judgments:start", frozenset({ANNOTATOR})),
+    NavEntry("Campaigns", "adjudication:campaigns", frozenset({ADMIN, RESEARCHER})),
+    NavEntry("Releases", "releases:index", frozenset({ADMIN, RESEARCHER})),
+    NavEntry("People", "accounts:people", frozenset({ADMIN})),
+)
+
+
+def create_app(settings: Settings | None = None, engine: sa.Engine | None = None) -> FastAPI:
+    """The application. Without an engine it connects to the database the settings name when it starts."""
+    settings = settings or get_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = POOL_SIZE + POOL_OVERFLOW
+        with ExitStack() as stack:
+            if engine is None:
+                app.state.engine = make_engine(stack.enter_context(database_url(settings)))
+                stack.callback(app.state.engine.dispose)
+                require_current_schema(app.state.engine)
+            yield
+
+    app = FastAPI(
+        title="Terroir",
+        description="Human verification and evaluation for culture-mixing image benchmarks.",
+        version="1",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        middleware=[Middleware(Guard)],
+    )
+    app.state.settings = settings
+    app.state.engine = engine
+    app.state.storage = storage_for(settings)
+    app.state.keys = Keys(settings)
+    app.state.nav = NAV
+    add_problem_handlers(app)
+    app.mount("/static", HashedStaticFiles(directory=FOLDER), name="static")
+    for room in (system, system_routes, account_routes, item_routes, judgment_routes, judgment_api):
+        app.include_router(room.router)
+    return app

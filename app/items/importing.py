@@ -123,6 +123,11 @@ def lock_imports(session: Session) -> None:
         raise Conflict("Another import is running; start this one again when it has ended.")
 
 
+def await_imports(session: Session) -> None:
+    """As `lock_imports`, but waits for the one that runs: for jobs, which nobody sits in front of."""
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+
+
 def _campaign(session: Session, slug: str, policy: str | None) -> Campaign | None:
     wanted = campaigns.parse_policy(policy) if policy is not None else None
     campaign = session.exec(select(Campaign).where(Campaign.slug == campaigns.check_slug(slug))).first()

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,12 +13,13 @@ from app import jobs
 from app.accounts.models import Account
 from app.campaigns import service as campaigns
 from app.db import transaction
-from app.errors import Invalid
+from app.errors import Invalid, TerroirError
 from app.items.archives import unpack
-from app.items.importing import import_items
+from app.items.importing import await_imports, import_items
 from app.items.tables import SUFFIXES
 from app.jobs import Job, JobContext, handles
-from app.storage import Storage, storage_for
+from app.storage import Storage, StorageError, storage_for
+from app.storage.base import checked_key
 
 UPLOADS: Final = "uploads"
 KIND: Final = "items.import"
@@ -67,18 +69,18 @@ def run_import(context: JobContext) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="terroir-import-") as folder:
             paths = _fetch(storage, arguments["uploads"], Path(folder))
             with transaction(context.engine) as session:
+                await_imports(session)
                 report = import_items(
                     session,
                     storage,
                     paths,
                     arguments["slug"],
-                    images=None if paths == [Path(folder)] else _only_folder(Path(folder)),
                     policy=arguments["policy"],
                     dry_run=arguments["dry_run"],
                     account_id=context.job.account_id,
                     progress=context.progress,
                 )
-    except Invalid:
+    except TerroirError:
         _discard(storage, arguments["uploads"])
         raise
     _discard(storage, arguments["uploads"])
@@ -87,27 +89,29 @@ def run_import(context: JobContext) -> dict[str, Any]:
 
 
 def _fetch(storage: Storage, uploads: list[dict[str, str]], folder: Path) -> list[Path]:
-    """The uploads as files, and what to import of them: a CultureMix folder where there is one, else the tables."""
-    for number, upload in enumerate(uploads, start=1):
-        suffix = Path(upload["key"]).suffix
+    """Unpacks the uploads into `folder`, and says what there is to import: CultureMix folders and tables outside them."""
+    for upload in uploads:
         with storage.open(upload["key"]) as source:
-            if suffix == ".zip":
+            if upload["key"].endswith(".zip"):
                 # A ZIP is read from its end, which a stream from a bucket can't do.
                 with tempfile.TemporaryFile() as archive:
                     shutil.copyfileobj(source, archive)
                     unpack(archive, folder, upload["name"])
             else:
-                with (folder / f"table-{number}{suffix}").open("xb") as target:
-                    shutil.copyfileobj(source, target)
+                try:
+                    with (folder / checked_key(upload["name"])).open("xb") as target:
+                        shutil.copyfileobj(source, target)
+                except OSError as error:
+                    raise Invalid(f"{upload['name']} can't be used under this name ({error.strerror}).") from None
     layouts = sorted({table.parent.parent for table in folder.rglob("metadata/*.csv")})
-    if layouts:
-        return layouts
-    tables = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not tables:
+    tables = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in SUFFIXES)
+    loose = [path for path in tables if not any(path.is_relative_to(layout) for layout in layouts)]
+    if not layouts and not loose:
         raise Invalid("There is no table in what was uploaded: add a .csv, .jsonl or .parquet file, or metadata/*.csv.")
-    return tables
+    return [*layouts, *loose]
 
 
 def _discard(storage: Storage, uploads: list[dict[str, str]]) -> None:
-    for upload in uploads:
-        storage.delete(upload["key"])
+    with suppress(StorageError):
+        for upload in uploads:
+            storage.delete(upload["key"])

@@ -143,7 +143,7 @@ def _walk_webp(data: bytes) -> Iterator[_Span]:
     while position + 8 <= min(end, len(data)):
         kind, length = struct.unpack_from("<4sI", data, position)
         stop = position + 8 + length + length % 2
-        if kind not in (b"VP8 ", b"VP8L", b"ALPH", b"ANMF"):
+        if kind not in (b"VP8 ", b"VP8L", b"ALPH", b"ANMF"):  # codespell:ignore alph
             yield "metadata", position, stop
         position = stop
     if end <= len(data):

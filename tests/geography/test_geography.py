@@ -75,7 +75,7 @@ Macau MO, Macao MO, Hong Kong HK, Taiwan TW, Palestine PS, Kosovo XK, XKX XK, Re
 of Korea KR, DPRK KP, DR Congo CD, DRC CD, Republic of the Congo CG, Congo (Kinshasa) CD, Guinea GN, Papua New
 Guinea PG, Ireland IE, Micronesia FM, Sudan SD, South Sudan SS, Dominica DM, Georgia GE, St. Lucia LC, stlucia LC,
 St Vincent & the Grenadines VC, Bosnia & Herzegovina BA, Saint Martin (French part) MF, British Virgin Islands VG,
-viet   NAM  VN, NA NA, fra FR, The Gambia GM, unitedkingdom12 GB, İran IR
+  VIETNAM   VN, NA NA, fra FR, The Gambia GM, unitedkingdom12 GB, İran IR
 """
 
 

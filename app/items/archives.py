@@ -28,7 +28,7 @@ class BadArchive(Invalid):
 
 
 def unpack(archive: IO[bytes], folder: Path, name: str) -> None:
-    """Write an archive's files below `folder`, which has none of them yet. Raises BadArchive, then with files left over.
+    """Write an archive's files below `folder`, which has none of them yet. Raises BadArchive, leaving files behind.
 
     Only regular files are written, under the names a store would take; what macOS adds is left out.
     """

@@ -89,7 +89,7 @@ def run_import(context: JobContext) -> dict[str, Any]:
 
 
 def _fetch(storage: Storage, uploads: list[dict[str, str]], folder: Path) -> list[Path]:
-    """Unpacks the uploads into `folder`, and says what there is to import: CultureMix folders and tables outside them."""
+    """Unpacks the uploads into `folder` and finds what to import: CultureMix folders, and tables outside them."""
     for upload in uploads:
         with storage.open(upload["key"]) as source:
             if upload["key"].endswith(".zip"):

@@ -39,7 +39,7 @@ SELECT question, yes, no, unsure, count(*) FROM (
     FROM answer GROUP BY question, item_id
 ) AS item GROUP BY question, yes, no, unsure
 """
-_RATERS = "SELECT question, count(DISTINCT account_id) FROM answer GROUP BY question"
+_RATERS = "SELECT question, count(DISTINCT account_id) AS n_raters FROM answer GROUP BY question"
 
 # Replicates differ between machines in their last bits, and a release must not.
 _DECIMALS = 9
@@ -51,9 +51,7 @@ def campaign_agreement(session: Session, campaign: Campaign, *, allow_simulated:
     patterns = defaultdict(list)
     for question, yes, no, unsure, count in session.execute(sa.text(_FIRST_TWO + _PATTERNS), values):
         patterns[question].append(((yes, no, unsure), count))
-    raters: dict[str, int] = {}
-    for question, count in session.execute(sa.text(_FIRST_TWO + _RATERS), values):
-        raters[question] = count
+    raters = {row.question: row.n_raters for row in session.execute(sa.text(_FIRST_TWO + _RATERS), values)}
     questions = {
         question: _rounded(question_report(Patterns.from_rows(patterns[question], ANSWERS), n_raters=raters[question]))
         for question in sorted(patterns)

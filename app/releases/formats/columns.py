@@ -10,6 +10,7 @@ from app.releases.snapshot import FrozenItem
 TEXT_LIST = pa.list_(pa.string())
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
+
 def _feature(kind: pa.DataType) -> dict[str, Any]:
     if kind == IMAGE:
         return {"_type": "Image"}

@@ -5,17 +5,27 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from fastapi import FastAPI
 from sqlmodel import Session
+from starlette.responses import Response
+from starlette.testclient import TestClient
 
+from app.accounts.access import COOKIE
+from app.accounts.models import Account
+from app.accounts.service import issue_token
 from app.db import driver_url, make_engine
 from app.db.embedded import embedded_postgres
 from app.db.schema import migrate
+from app.main import create_app
 from app.settings import Settings
+from app.web.session import get_session
 
 HOME_VARIABLE = "TERROIR_TEST_HOME"
 
@@ -100,3 +110,54 @@ def fresh_engine(fresh_url: str) -> Iterator[sa.Engine]:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home", _env_file=None)  # type: ignore[call-arg]
+
+
+@pytest.fixture
+def app(session: Session, settings: Settings) -> FastAPI:
+    """The application, working inside the test's transaction: a request that fails is undone alone."""
+    app = create_app(settings, session.get_bind().engine)
+
+    def in_the_tests_transaction() -> Iterator[Session]:
+        with session.begin_nested():
+            yield session
+
+    app.dependency_overrides[get_session] = in_the_tests_transaction
+    return app
+
+
+class SignIn(Protocol):
+    def __call__(self, account: Account | None = None) -> TestClient: ...
+
+
+@pytest.fixture
+def browse(app: FastAPI) -> Iterator[SignIn]:
+    """`browse(account)`: a client with that account's session cookie, which follows no redirects by itself."""
+    with ExitStack() as stack:
+
+        def client_for(account: Account | None = None) -> TestClient:
+            client = stack.enter_context(
+                TestClient(
+                    app, follow_redirects=False, headers={"accept": "text/html", "sec-fetch-site": "same-origin"}
+                )
+            )
+            if account is not None:
+                response = Response()
+                app.state.keys.sign_in(response, account)
+                client.cookies.set(COOKIE, response.headers["set-cookie"].split("=", 1)[1].split(";", 1)[0])
+            return client
+
+        yield client_for
+
+
+@pytest.fixture
+def call(app: FastAPI, session: Session) -> Iterator[SignIn]:
+    """`call(account)`: a program's client, with a token of that account."""
+    with ExitStack() as stack:
+
+        def client_for(account: Account | None = None) -> TestClient:
+            client = stack.enter_context(TestClient(app, follow_redirects=False))
+            if account is not None:
+                client.headers["authorization"] = f"Bearer {issue_token(session, account).secret}"
+            return client
+
+        yield client_for

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -71,8 +72,11 @@ class Guard:
         await self.app(scope, _bounded(receive, limit), send_with_headers)
 
 
-class BodyTooLarge(Exception):
-    """A body without a length that went on past the limit."""
+class BodyTooLarge(HTTPException):
+    """A body without a length that went on past the limit. An HTTPException, since FastAPI lets no other through."""
+
+    def __init__(self) -> None:
+        super().__init__(413)
 
 
 def _bounded(receive: Receive, limit: int) -> Receive:

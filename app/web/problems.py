@@ -12,14 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from app.errors import NotSignedIn, TerroirError, TooLarge
-from app.web.guard import BodyTooLarge
+from app.errors import NotSignedIn, TerroirError
 from app.web.render import render
 
 logger = logging.getLogger(__name__)
 
 SENTENCES = {
     404: ("not-found", "Not found", "There is nothing at this address; check it or go back to the start page."),
+    413: ("too-large", "Too large", "The request went on past its limit; send less at a time."),
     405: ("method-not-allowed", "Not possible here", "This address does not take that kind of request."),
 }
 
@@ -28,7 +28,6 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(TerroirError, _situation)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(BodyTooLarge, _too_large)
     app.add_exception_handler(UnicodeEncodeError, _unstorable)
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(Exception, _unexpected)
@@ -100,10 +99,6 @@ def _http(request: Request, error: Exception) -> Response:
         error.status_code, ("bad-request", "This request can't be carried out", f"{error.detail}.".replace("..", "."))
     )
     return problem(request, error.status_code, type_, title, detail)
-
-
-def _too_large(request: Request, error: Exception) -> Response:
-    return _situation(request, TooLarge("The request went on past its limit; send less at a time."))
 
 
 def _unstorable(request: Request, error: Exception) -> Response:

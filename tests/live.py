@@ -1,0 +1,80 @@
+"""A whole installation as its users have it: real processes, a real database, real HTTP."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from app.accounts import service as accounts
+from app.accounts.access import Keys
+from app.accounts.models import Role
+from app.db import make_engine, transaction
+from app.db.connect import database_url
+from app.settings import ROOT, Settings
+
+TERROIR = Path(sys.executable).parent / "terroir"
+SAMPLE = ROOT.parent / "shared" / "culturemix-sample"
+DEMO = ROOT / "demo"
+
+
+class Installation:
+    """`home` holds everything; `address` is where its server listens."""
+
+    def __init__(self, home: Path, **environment: str) -> None:
+        self.home = home
+        self.address = ""
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("TERROIR_")},
+            "TERROIR_HOME": str(home),
+            "TERROIR_PORT": "0",
+            **environment,
+        }
+
+    def run(self, *words: str | Path, status: int = 0) -> subprocess.CompletedProcess[str]:
+        """A command of ours, which must end with `status`."""
+        done = subprocess.run(
+            [TERROIR, *words], env=self.environment, cwd=self.home.parent, text=True, capture_output=True, timeout=600
+        )
+        assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def run_json(self, *words: str | Path, status: int = 0) -> Any:
+        return json.loads(self.run(*words, "--json", status=status).stdout)
+
+    @contextmanager
+    def started(self, command: str) -> Iterator[subprocess.Popen[str]]:
+        """`serve` or `worker`, from its ready line to its clean end."""
+        process = subprocess.Popen(
+            [TERROIR, command], env=self.environment, cwd=self.home.parent, text=True, stdout=subprocess.PIPE
+        )
+        try:
+            assert process.stdout is not None
+            ready = process.stdout.readline()
+            assert "ready" in ready, f"{command} said {ready!r}"
+            if command == "serve":
+                self.address = ready.split()[-1]
+            yield process
+        finally:
+            process.terminate()
+            process.wait(timeout=40)
+
+    @contextmanager
+    def running(self) -> Iterator["Installation"]:
+        with ExitStack() as stack:
+            stack.enter_context(self.started("serve"))
+            stack.enter_context(self.started("worker"))
+            yield self
+
+    def sign_in_link(self, email: str, role: Role) -> str:
+        """The address that signs this person in; the account is made if need be."""
+        settings = Settings(home=self.home, _env_file=None)  # type: ignore[call-arg]
+        with database_url(settings) as url:
+            engine = make_engine(url, pooled=False)
+            with transaction(engine) as session:
+                account = accounts.find(session, email) or accounts.open_account(session, email, role)
+                link = Keys(settings).link_for(account)
+        return f"{self.address}/sign-in/link/{link}"

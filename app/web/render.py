@@ -67,6 +67,7 @@ def render(
         account=account_of(request),
         nav=_nav(request),
         flashes=flashes,
+        status=status,
         **context,
     )
     response = HTMLResponse(page, status_code=status, headers={"vary": "HX-Request-Type"})

@@ -83,10 +83,8 @@ def _tables(paths: Sequence[Path], errors: list[Fault]) -> list[Table]:
         here = [path / name for name in ("manifest.csv", "knowledge_base.csv")] if path.is_dir() else [path]
         there = [file for file in here if file.is_file()]
         if not there:
-            wanted = "a manifest.csv or knowledge_base.csv in it" if path.is_dir() else "such a file"
-            errors.append(
-                Fault(str(path), None, None, f"There is not {wanted}: name the folder or table that is meant.")
-            )
+            what = "neither manifest.csv nor knowledge_base.csv in it" if path.is_dir() else "no such file or folder"
+            errors.append(Fault(str(path), None, None, f"There is {what}: name the one that is meant."))
         files += there
     return [Table(file, file.name, file.parent, None, None) for file in files]
 

@@ -111,15 +111,16 @@ def progress(session: Session, campaign_id: uuid.UUID) -> Progress:
     for subtask, status, count in session.execute(counts):
         by_subtask[subtask][status] = count
     by_country: dict[str, dict[Status, int]] = {}
-    country = sa.func.unnest(col(ItemFood.countries)).column_valued("country")
-    per_country = (
-        sa.select(country, col(Item.status), sa.func.count())
-        .select_from(Item)
+    claims = (
+        sa.select(sa.func.unnest(col(ItemFood.countries)).label("country"), col(Item.status))
         .join(ItemFood, sa.and_(col(ItemFood.item_id) == col(Item.id), col(ItemFood.slot) == 1))
-        .join(country, sa.true())
         .where(col(Item.campaign_id) == campaign_id)
-        .group_by(country, col(Item.status))
-        .order_by(country)
+        .subquery()
+    )
+    per_country = (
+        sa.select(claims.c.country, claims.c.status, sa.func.count())
+        .group_by(claims.c.country, claims.c.status)
+        .order_by(claims.c.country)
     )
     for code, status, count in session.execute(per_country):
         by_country.setdefault(code, dict.fromkeys(Status, 0))[status] = count

@@ -17,6 +17,7 @@ from app.items.fitting import any_of
 from app.items.models import Background, Item, ItemFood, Status, Subtask
 
 MOST_AT_ONCE: Final = 200
+MAX_NAME: Final = 200
 
 
 class GridItem(NamedTuple):
@@ -45,6 +46,18 @@ class Progress(NamedTuple):
     by_country: Mapping[str, Mapping[Status, int]]
 
 
+class Filters(NamedTuple):
+    """What a grid is narrowed by; empty is no filter. `country` is any food's or the background's, in any spelling.
+
+    `name` is a part of a dish's name.
+    """
+
+    status: str | None = None
+    subtask: str | None = None
+    country: str | None = None
+    name: str | None = None
+
+
 def grid(
     session: Session,
     campaign_id: uuid.UUID,
@@ -52,36 +65,78 @@ def grid(
     status: str | None = None,
     subtask: str | None = None,
     country: str | None = None,
+    name: str | None = None,
     cursor: str | None = None,
     limit: int = 60,
 ) -> Page:
     """One page of a campaign's items in the order of their keys, after the item the cursor names.
 
-    `country` is the first food's, in any spelling; an empty filter is none. Raises Invalid for a filter, cursor or
-    limit that can't be meant.
+    The filters are those of `Filters`. Raises Invalid for a filter, cursor or limit that can't be meant.
     """
     query = (
         select(Item, Background)
         .outerjoin(Background, col(Background.id) == col(Item.background_id))
-        .where(Item.campaign_id == campaign_id)
+        .where(*_conditions(campaign_id, Filters(status, subtask, country, name)))
     )
-    if status:
-        query = query.where(col(Item.status) == _one_of(Status, status, "status"))
-    if subtask:
-        query = query.where(col(Item.subtask) == _one_of(Subtask, subtask, "subtask"))
-    if country:
-        query = query.where(_from_country(country))
     if cursor:
         query = query.where(col(Item.key) > _key_in(cursor))
     if not 1 <= limit <= MOST_AT_ONCE:
         raise Invalid(f"A page can have 1 to {MOST_AT_ONCE} items.", fields={"limit": f"1 to {MOST_AT_ONCE}."})
     found = session.exec(query.order_by(col(Item.key)).limit(limit + 1)).all()
-    shown = found[:limit]
-    foods = foods_of(session, [item.id for item, _ in shown])
-    return Page(
-        [GridItem(item, foods[item.id], background) for item, background in shown],
-        _cursor_at(shown[-1][0].key) if len(found) > limit else None,
+    return Page(_grid_items(session, found[:limit]), _cursor_at(found[limit - 1][0].key) if len(found) > limit else None)
+
+
+def counts_by_status(session: Session, campaign_id: uuid.UUID, filters: Filters) -> Mapping[Status, int]:
+    """How many items of each status the other filters leave."""
+    counts = (
+        sa.select(col(Item.status), sa.func.count())
+        .where(*_conditions(campaign_id, filters._replace(status=None)))
+        .group_by(col(Item.status))
     )
+    return dict.fromkeys(Status, 0) | {status: count for status, count in session.execute(counts)}
+
+
+def siblings(session: Session, item: Item, limit: int = 24) -> list[GridItem]:
+    """Other items of the same campaign and family, in the order of their keys."""
+    query = (
+        select(Item, Background)
+        .outerjoin(Background, col(Background.id) == col(Item.background_id))
+        .where(Item.campaign_id == item.campaign_id, Item.family_id == item.family_id, Item.id != item.id)
+    )
+    return _grid_items(session, session.exec(query.order_by(col(Item.key)).limit(limit)).all())
+
+
+def _grid_items(session: Session, found: Sequence[tuple[Item, Background | None]]) -> list[GridItem]:
+    foods = foods_of(session, [item.id for item, _ in found])
+    return [GridItem(item, foods[item.id], background) for item, background in found]
+
+
+def _conditions(campaign_id: uuid.UUID, filters: Filters) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = [col(Item.campaign_id) == campaign_id]
+    if filters.status:
+        conditions.append(col(Item.status) == _one_of(Status, filters.status, "status"))
+    if filters.subtask:
+        conditions.append(col(Item.subtask) == _one_of(Subtask, filters.subtask, "subtask"))
+    if filters.country:
+        conditions.append(_of_country(filters.country))
+    if filters.name:
+        conditions.append(_with_dish(filters.name))
+    return conditions
+
+
+def countries_in(session: Session, campaign_id: uuid.UUID) -> list[str]:
+    """The ISO codes of all countries a campaign's foods and backgrounds are said to be from, sorted."""
+    foods = (
+        sa.select(sa.func.unnest(col(ItemFood.countries)))
+        .join(Item, col(Item.id) == col(ItemFood.item_id))
+        .where(col(Item.campaign_id) == campaign_id)
+    )
+    scenes = (
+        sa.select(col(Background.country))
+        .join(Item, col(Item.background_id) == col(Background.id))
+        .where(col(Item.campaign_id) == campaign_id)
+    )
+    return sorted(session.execute(sa.union(foods, scenes)).scalars())
 
 
 def foods_of(session: Session, item_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[ItemFood]]:
@@ -139,15 +194,26 @@ def _one_of(words: type[_Word], text: str, field: str) -> _Word:
         ) from None
 
 
-def _from_country(country: str) -> sa.ColumnElement[bool]:
+def _of_country(country: str) -> sa.ColumnElement[bool]:
     try:
         code = geography.resolve(country)
     except Invalid as error:
         raise Invalid(error.message, fields={"country": error.message}) from None
-    return (
+    of_a_food = (
         sa.exists()
-        .where(col(ItemFood.item_id) == col(Item.id), col(ItemFood.slot) == 1)
+        .where(col(ItemFood.item_id) == col(Item.id))
         .where(sa.literal(code) == sa.any_(col(ItemFood.countries)))
+    )
+    scenes = sa.select(col(Background.id)).where(col(Background.country) == code)
+    return sa.or_(of_a_food, col(Item.background_id).in_(scenes))
+
+
+def _with_dish(name: str) -> sa.ColumnElement[bool]:
+    if "\x00" in name or len(name) > MAX_NAME:
+        message = f"Search for a part of a dish's name, at most {MAX_NAME} characters."
+        raise Invalid(message, fields={"name": message})
+    return sa.exists().where(
+        col(ItemFood.item_id) == col(Item.id), col(ItemFood.name).icontains(name, autoescape=True)
     )
 
 

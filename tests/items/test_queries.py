@@ -47,9 +47,12 @@ def test_filters_narrow_the_grid(session: Session) -> None:
 
     assert keys(status="approved") == ["a"]
     assert keys(subtask="MF") == ["b"]
-    assert keys(country="italy") == ["c"]
-    assert keys(country="EG", status="pending") == ["b"]
-    assert keys(status="", subtask="", country="") == ["a", "b", "c"]
+    make_item(session, campaign, Subtask.SFB, key="d", background="IT")
+    assert keys(country="italy") == ["b", "c", "d"]
+    assert keys(name="pizz") == ["b", "c"]
+    assert keys(name="%") == []
+    assert keys(country="EG", status="pending") == ["b", "d"]
+    assert keys(status="", subtask="", country="", name="") == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize(

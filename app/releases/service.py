@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from app import jobs
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
 from app.errors import Conflict, Invalid, NotFound, TerroirError
-from app.jobs import Job
+from app.jobs import Job, JobStatus
 from app.releases import splits as split_rules
 from app.releases.formats.manifest import CHECKSUMS, MANIFEST, checksums
 from app.releases.models import Release, ReleaseStatus
@@ -24,6 +24,7 @@ from app.storage import Storage
 # Semantic Versioning 2.0.0 without pre-releases: a release is one or it isn't.
 _VERSION = re.compile(r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})")
 BUILD_JOB = "release.build"
+MAX_SEED = 2**31 - 1
 
 
 class UnknownRelease(NotFound):
@@ -46,6 +47,29 @@ class DamagedRelease(TerroirError):
 
 class NotPublished(Conflict):
     title = "This release is not published"
+
+
+class Shown(NamedTuple):
+    """A release with its campaign, and the job that builds or built it; None for one built on the command line."""
+
+    release: Release
+    campaign: Campaign
+    job: Job | None
+
+    @property
+    def status(self) -> ReleaseStatus:
+        """The release's, but failed also when its job ended in a way that left it waiting."""
+        if self.job is not None and self.job.status is JobStatus.FAILED:
+            return ReleaseStatus.FAILED
+        return self.release.status
+
+    @property
+    def is_published(self) -> bool:
+        return self.status is ReleaseStatus.PUBLISHED
+
+    @property
+    def is_coming(self) -> bool:
+        return self.status in (ReleaseStatus.QUEUED, ReleaseStatus.BUILDING)
 
 
 class ReleaseFile(NamedTuple):
@@ -88,6 +112,8 @@ def reserve(
     """
     checked_version(version)
     shares = split_rules.checked(splits)
+    if not 0 <= seed <= MAX_SEED:
+        raise Invalid(f"The seed {seed} is out of range.", fields={"seed": f"A whole number from 0 to {MAX_SEED:,}."})
     campaign = campaigns.get(session, campaign_slug)
     # Two requests for one number wait for each other here, and the second finds what the first has made.
     one_at_a_time = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('release ' || :version, 0))")
@@ -189,9 +215,31 @@ def _newest_published(session: Session, campaign: Campaign) -> uuid.UUID | None:
     ).first()
 
 
-def list_releases(session: Session) -> Sequence[Release]:
+def list_releases(session: Session) -> list[Shown]:
     """Every release, the newest first."""
-    return session.exec(select(Release).order_by(col(Release.created_at).desc(), col(Release.version).desc())).all()
+    return [
+        Shown(release, campaign, job)
+        for release, campaign, job in session.execute(
+            sa.select(Release, Campaign, Job)
+            .join(Campaign, col(Campaign.id) == Release.campaign_id)
+            .outerjoin(Job, col(Job.id) == Release.job_id)
+            .order_by(col(Release.created_at).desc(), col(Release.version).desc())
+        )
+    ]
+
+
+def show(session: Session, version: str) -> Shown:
+    """One release with what stands around it. Raises UnknownRelease."""
+    release = get_release(session, version)
+    job = session.get(Job, release.job_id) if release.job_id else None
+    return Shown(release, session.get_one(Campaign, release.campaign_id), job)
+
+
+def next_version(session: Session) -> str:
+    """What the next release is likely to be called: the highest number there is, with its second part one up."""
+    versions = session.exec(select(Release.version).where(Release.status != ReleaseStatus.FAILED))
+    highest = max((tuple(map(int, version.split("."))) for version in versions), default=None)
+    return f"{highest[0]}.{highest[1] + 1}.0" if highest else "1.0.0"
 
 
 def get_release(session: Session, version: str) -> Release:
@@ -199,11 +247,6 @@ def get_release(session: Session, version: str) -> Release:
     if release is None:
         raise UnknownRelease(f"There is no release “{version[:64]}”.")
     return release
-
-
-def job_of(session: Session, release: Release) -> Job | None:
-    """The job that builds or built it; None for one built on the command line."""
-    return session.get(Job, release.job_id) if release.job_id else None
 
 
 def manifest_of(storage: Storage, release: Release) -> dict[str, Any]:

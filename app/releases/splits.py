@@ -9,6 +9,7 @@ from app.errors import Invalid
 
 DEFAULT = "test=1.0"
 _NAME = re.compile(r"[a-z0-9_]{1,32}")
+_MOST = 10
 _RESERVED = {"all"}  # `datasets` reads it as every split together
 
 
@@ -35,6 +36,8 @@ def parse(text: str) -> dict[str, float]:
 
 def checked(shares: Mapping[str, float]) -> dict[str, float]:
     """The shares, if releases can have them. Raises Invalid."""
+    if len(shares) > _MOST:
+        raise _bad(f"{len(shares)} splits are too many; at most {_MOST} are possible.")
     for name, share in shares.items():
         if not _NAME.fullmatch(name) or name in _RESERVED:
             raise _bad(f"“{name[:64]}” can't name a split: use 1 to 32 of a–z, 0–9 and “_”, and not “all”.")

@@ -42,7 +42,7 @@ check: $(VENV)/.installed-dev ## Format, lint, types, layers, templates, spellin
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/djlint templates --lint --quiet
 	$(BIN)/codespell
 	@TERROIR_HOME=$$(mktemp -d) && export TERROIR_HOME && $(BIN)/alembic -q upgrade head && $(BIN)/alembic -q check; \
 	status=$$?; rm -rf "$$TERROIR_HOME"; exit $$status

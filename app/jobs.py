@@ -4,9 +4,9 @@ A room registers what it can do with `@handles("release.build")`; a route calls 
 queues the job in the request's own transaction, so neither exists without the other.
 """
 
+import asyncio
 import enum
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -161,18 +161,19 @@ async def retry_stalled(context: procrastinate.JobContext, timestamp: int) -> No
         await manager.retry_job(stalled)
 
 
-def run_worker(engine: sa.Engine, settings: Settings, url: str) -> None:
+def run_worker(engine: sa.Engine, settings: Settings, url: str, ready: Callable[[], None]) -> None:
     """Works until it is told to stop; blocks. A running job is finished first."""
     global _worker
     _worker = _Worker(engine, settings)
     connector = procrastinate.PsycopgConnector(conninfo=libpq_url(url), min_size=1, max_size=4)
+
+    async def work_on() -> None:
+        async with app.open_async():
+            ready()
+            await app.run_worker_async(concurrency=2, shutdown_graceful_timeout=20, fetch_job_polling_interval=1.0)
+
     with queue.replace_connector(connector) as app:
-        app.run_worker(
-            concurrency=2,
-            shutdown_graceful_timeout=20,
-            fetch_job_polling_interval=1.0,
-            install_signal_handlers=threading.current_thread() is threading.main_thread(),
-        )
+        asyncio.run(work_on())
 
 
 def worker_is_alive(session: Session) -> bool:

@@ -1,7 +1,7 @@
 """Who is asking, and may they? Sessions are signed cookies; programs send a token."""
 
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -21,6 +21,14 @@ LINK_SECONDS = 24 * 3600
 
 def _serializer(settings: Settings, salt: str) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(settings.resolved_secret_key(), salt=salt)
+
+
+class Person(NamedTuple):
+    """What pages show of who is signed in."""
+
+    name: str
+    email: str
+    role: Role
 
 
 class Keys:
@@ -84,7 +92,8 @@ def look_up(request: Request, session: SessionDep) -> Account | None:
             raise NotSignedIn("The token is unknown, revoked or out of date; make a new one with `terroir token`.")
     elif cookie := request.cookies.get(COOKIE):
         account = keys_of(request).account_for_cookie(session, cookie)
-    request.state.account = account
+    # Error pages are drawn after the rollback, when the row can't be read any more.
+    request.state.account = Person(account.name, account.email, account.role) if account else None
     return account
 
 

@@ -79,13 +79,14 @@ def list_(json: JsonFlag = False) -> None:
     with installation() as (_, engine), transaction(engine) as session:
         rows = [
             {
-                "version": release.version,
-                "status": release.status.value,
-                "items": release.counts.get("items"),
-                "created_at": release.created_at.isoformat(),
-                "manifest_sha256": release.manifest_sha256,
+                "version": shown.release.version,
+                "campaign": shown.campaign.slug,
+                "status": shown.status.value,
+                "items": shown.release.counts.get("items"),
+                "created_at": shown.release.created_at.isoformat(),
+                "manifest_sha256": shown.release.manifest_sha256,
             }
-            for release in service.list_releases(session)
+            for shown in service.list_releases(session)
         ]
     if json:
         say_json(rows)

@@ -77,7 +77,7 @@ def render(
 
 
 def account_of(request: Request) -> Any:
-    """The account that `accounts` found for this request, or None."""
+    """Whom `accounts` found behind this request, or None."""
     return getattr(request.state, "account", None)
 
 

@@ -46,11 +46,14 @@ class ImportReport(NamedTuple):
     duplicates: list[Duplicate]
 
     def as_json(self) -> dict[str, Any]:
+        """What `--json` prints; `duplicates_cut` says that there are more near pairs than listed."""
+        near = sum(pair.kind == "near" for pair in self.duplicates)
         return {
             "added": self.added,
             "unchanged": self.unchanged,
             "errors": [fault._asdict() for fault in self.errors],
             "duplicates": [pair._asdict() for pair in self.duplicates],
+            "duplicates_cut": near >= duplicates.MOST_PAIRS,
         }
 
 

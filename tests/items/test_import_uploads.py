@@ -128,7 +128,9 @@ def test_a_folder_as_one_archive_is_imported(fresh_engine: sa.Engine, settings: 
     archive = shutil.make_archive(str(tmp_path / "set"), "zip", ROOT / "demo", "culturemix")
     job = uploaded(fresh_engine, settings, ("set.zip", Path(archive).read_bytes()))
     assert (job.status, job.error) == (JobStatus.DONE, None)
-    assert job.result == {"added": 51, "unchanged": 0, "errors": [], "duplicates": [], "n_errors": 0}
+    assert job.result == {
+        "added": 51, "unchanged": 0, "errors": [], "n_errors": 0, "duplicates": [], "duplicates_cut": False,
+    }  # fmt: skip
     assert (job.done, job.total) == (51, 51)
     assert not any(name.startswith("uploads/") for name in storage_for(settings).list())
 

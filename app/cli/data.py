@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli.common import JsonFlag, complain, errors, installation, progress_bar, say, say_json
+from app.cli.simulate import simulate
 from app.db import transaction
 from app.items import compose as composing
 from app.items.importing import ImportReport, import_items
@@ -20,6 +21,7 @@ def register(cli: typer.Typer) -> None:
     cli.command("import")(import_command)
     cli.add_typer(knowledge_cli, name="knowledge")
     cli.command("compose")(compose)
+    cli.command("simulate")(simulate)
 
 
 def import_command(

@@ -1,6 +1,7 @@
 """`terroir serve`, `worker`, `migrate` and `demo`."""
 
 import logging
+import signal
 import socket
 import threading
 import time
@@ -12,6 +13,8 @@ import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+import app.items.jobs
+import app.releases.jobs  # noqa: F401  (both register what the worker can do)
 from app.cli import demo
 from app.cli.common import complain, installation, say
 from app.db.connect import database_url
@@ -33,12 +36,16 @@ def register(cli: typer.Typer) -> None:
 
 def serve() -> None:
     """Run the web server until it is told to stop."""
+    # As Ctrl-C: uvicorn raises the signal again once it has shut down, and the database must be stopped, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = get_settings()
     settings.resolved_secret_key()  # an unsafe key is refused before anything starts
     with ExitStack() as stack:
-        stack.enter_context(sole_server(settings.home))
+        announce = stack.enter_context(sole_server(settings.home))
         stack.enter_context(installation())
         listening = _listen(settings)
+        address = _address(listening)
+        announce(address)
         config = uvicorn.Config(
             "app.main:create_app",
             factory=True,
@@ -48,7 +55,7 @@ def serve() -> None:
             server_header=False,
             timeout_graceful_shutdown=5,
         )
-        threading.Thread(target=_say_when_ready, args=(settings, listening), daemon=True).start()
+        threading.Thread(target=_say_when_ready, args=(settings, address), daemon=True).start()
         server = uvicorn.Server(config)
         if settings.workers > 1:
             Multiprocess(config, sockets=[listening]).run()
@@ -72,10 +79,14 @@ def _listen(settings: Settings) -> socket.socket:
     return listening
 
 
-def _say_when_ready(settings: Settings, listening: socket.socket) -> None:
+def _address(listening: socket.socket) -> str:
+    """Where this machine's own programs reach it."""
     host, port = listening.getsockname()[:2]
     host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _say_when_ready(settings: Settings, address: str) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -92,9 +103,10 @@ def _say_when_ready(settings: Settings, listening: socket.socket) -> None:
 def worker() -> None:
     """Run the job worker until it is told to stop; a running job is finished first."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # a listener closed at the end is no news
     with installation() as (settings, engine):
-        say("The worker is ready.")
-        run_worker(engine, settings, str(engine.url.render_as_string(hide_password=False)))
+        url = engine.url.render_as_string(hide_password=False)
+        run_worker(engine, settings, url, ready=lambda: say("The worker is ready."))
 
 
 def migrate_command() -> None:

@@ -10,7 +10,7 @@ import os
 import subprocess
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +23,7 @@ from app.errors import SettingsError
 logger = logging.getLogger(__name__)
 START_SECONDS = 120
 """After a crash the server replays its log before it answers."""
+SERVE_LOCK = "serve.lock"
 
 CONFIGURATION = """
 # Terroir
@@ -127,20 +128,40 @@ class AlreadyServing(SettingsError):
 
 
 @contextmanager
-def sole_server(home: Path) -> Iterator[None]:
-    """Holds the home for one `terroir serve`; a second one is told so in a sentence."""
+def sole_server(home: Path) -> Iterator[Callable[[str], None]]:
+    """Holds the home for one `terroir serve`; a second one is told so in a sentence.
+
+    What it yields notes the server's address for other commands; see `serving_address`.
+    """
     home.mkdir(parents=True, exist_ok=True)
-    with (home / "serve.lock").open("a+") as file:
+    with (home / SERVE_LOCK).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            pid = file.read().strip() or "unknown"
+            pid = file.readline().strip() or "unknown"
             raise AlreadyServing(
                 f"Another `terroir serve` (process {pid}) already uses {home}; stop it first, "
                 "or set TERROIR_HOME to another folder."
             ) from None
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()}\n")
         file.flush()
-        yield
+
+        def announce(address: str) -> None:
+            file.write(f"{address}\n")
+            file.flush()
+
+        try:
+            yield announce
+        finally:
+            file.truncate(0)
+
+
+def serving_address(home: Path) -> str | None:
+    """Where the `terroir serve` of this home listens; None when none runs."""
+    try:
+        pid, address = (home / SERVE_LOCK).read_text().split()
+    except (FileNotFoundError, ValueError):
+        return None
+    return address if psutil.pid_exists(int(pid)) else None

@@ -1,0 +1,140 @@
+"""Simulated annotators and the world they judge: who they are, which claims are wrong, what they answer.
+
+Everything here is a hash of a seed and of names, never of time or order: the same seed asked about the same item
+gives the same fault and the same answer, whoever comes first.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+WRONG_SHARE: Final = 0.10
+"""Of all claims (one per question of an item) so many are wrong."""
+HARD_SHARE: Final = 0.15
+"""Of the wrong claims so many are hard: everybody notices them only HARD_FACTOR as often."""
+HARD_FACTOR: Final = 0.4
+SECONDS_PER_QUESTION: Final = (1.5, 6.0)
+_GOLDEN: Final = 0.6180339887498949
+
+
+class Profile(NamedTuple):
+    """A kind of annotator: its share of the crowd, and how it answers.
+
+    `unsure` is P(unsure) on any claim; of the rest, `yes_if_right` is P(yes | the claim is right) and `no_if_wrong`
+    P(no | it is wrong).
+    """
+
+    name: str
+    share: float
+    yes_if_right: float
+    no_if_wrong: float
+    unsure: float
+
+
+CROWD: Final = (
+    Profile("careful", 0.40, yes_if_right=0.98, no_if_wrong=0.95, unsure=0.02),
+    Profile("ordinary", 0.40, yes_if_right=0.95, no_if_wrong=0.85, unsure=0.04),
+    Profile("sloppy", 0.10, yes_if_right=0.85, no_if_wrong=0.60, unsure=0.05),
+    Profile("yes-clicker", 0.10, yes_if_right=0.99, no_if_wrong=0.08, unsure=0.0),
+)
+
+
+class Truth(NamedTuple):
+    """What the simulated world says of one claim."""
+
+    is_right: bool
+    is_hard: bool
+
+
+def profile_of(number: int) -> Profile:
+    """The profile of annotator `number`, from 0. The first few hold all kinds in nearly their shares.
+
+    By the golden-ratio sequence, which fills [0, 1) evenly from its first terms on (Weyl 1916).
+
+    >>> [profile_of(number).name for number in range(5)]
+    ['ordinary', 'careful', 'ordinary', 'careful', 'yes-clicker']
+    """
+    place = (0.5 + number * _GOLDEN) % 1.0
+    reached = 0.0
+    for profile in CROWD:
+        reached += profile.share
+        if place < reached:
+            return profile
+    return CROWD[-1]
+
+
+def email_of(seed: int, number: int) -> str:
+    """Under `.invalid` (RFC 2606), which no mail ever reaches."""
+    return f"sim-{seed}-{number + 1:03}@simulated.invalid"
+
+
+def chance(*names: object) -> float:
+    """A number in [0, 1), as good as random and always the same for the same names."""
+    digest = hashlib.blake2b("\x1f".join(map(str, names)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def truth_of(seed: int, item_id: str, question: str) -> Truth:
+    is_right = chance(seed, "wrong", item_id, question) >= WRONG_SHARE
+    return Truth(is_right, not is_right and chance(seed, "hard", item_id, question) < HARD_SHARE)
+
+
+def answer_of(seed: int, number: int, item_id: str, question: str) -> str:
+    """What annotator `number` says: "yes", "no" or "unsure"."""
+    profile, truth = profile_of(number), truth_of(seed, item_id, question)
+    if chance(seed, "unsure", number, item_id, question) < profile.unsure:
+        return "unsure"
+    draw = chance(seed, "answer", number, item_id, question)
+    if truth.is_right:
+        return "yes" if draw < profile.yes_if_right else "no"
+    return "no" if draw < profile.no_if_wrong * (HARD_FACTOR if truth.is_hard else 1.0) else "yes"
+
+
+def judgment_of(seed: int, number: int, claim: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of CONTRACT §4's PUT for a claim as the API gives it."""
+    item_id = claim["item_id"]
+    answers = {}
+    milliseconds = 0
+    for question in claim["questions"]:
+        key = question["key"]
+        answer = answer_of(seed, number, item_id, key)
+        codes = [reason["code"] for reason in question["reasons"]]
+        reason = codes[int(chance(seed, "reason", number, item_id, key) * len(codes))] if codes else None
+        answers[key] = {"answer": answer, "reasons": [reason] if answer == "no" and reason else []}
+        low, high = SECONDS_PER_QUESTION
+        milliseconds += round(1000 * (low + (high - low) * chance(seed, "time", number, item_id, key)))
+    return {"answers": answers, "active_ms": milliseconds}
+
+
+class Given(NamedTuple):
+    """A judgment that was given: by whom, on what, and whether the item still wanted it ("counted", "surplus")."""
+
+    number: int
+    item_id: str
+    answers: Mapping[str, str]
+    status: str
+
+
+def summary(seed: int, annotators: int, given: Iterable[Given]) -> list[dict[str, Any]]:
+    """One row per profile. `accuracy` is the share of answers that fit the planted truth (unsure never does);
+    `noticed` the share of wrong claims answered no. Null where there is nothing to count."""
+    rows: dict[str, dict[str, Any]] = {
+        profile.name: {"profile": profile.name, "annotators": 0, "judgments": 0, "answers": 0}
+        for profile in CROWD
+    }  # fmt: skip
+    for number in range(annotators):
+        rows[profile_of(number).name]["annotators"] += 1
+    right, wrong, noticed = (dict.fromkeys(rows, 0) for _ in range(3))
+    for judgment in given:
+        name = profile_of(judgment.number).name
+        rows[name]["judgments"] += 1
+        for question, answer in judgment.answers.items():
+            is_right = truth_of(seed, judgment.item_id, question).is_right
+            rows[name]["answers"] += 1
+            right[name] += answer == ("yes" if is_right else "no")
+            wrong[name] += not is_right
+            noticed[name] += not is_right and answer == "no"
+    for name, row in rows.items():
+        row["accuracy"] = round(right[name] / row["answers"], 4) if row["answers"] else None
+        row["noticed"] = round(noticed[name] / wrong[name], 4) if wrong[name] else None
+    return list(rows.values())

@@ -1,0 +1,128 @@
+"""`terroir simulate`: the crowd keeps its stated rates, and works through the real server."""
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from app.cli import simulation
+from app.db import make_engine, transaction
+from app.db.embedded import embedded_postgres
+from app.db.schema import migrate
+from app.items.models import Subtask
+from tests.factories import make_campaign, make_item
+from tests.flows.serving import TERROIR, environment, serving
+
+MANY = 20_000
+
+
+def share(hits: list[bool]) -> float:
+    return sum(hits) / len(hits)
+
+
+def test_as_many_claims_are_wrong_and_hard_as_stated() -> None:
+    truths = [simulation.truth_of(7, f"item {number}", "background") for number in range(MANY)]
+    assert share([not truth.is_right for truth in truths]) == pytest.approx(0.10, abs=0.01)
+    assert share([truth.is_hard for truth in truths if not truth.is_right]) == pytest.approx(0.15, abs=0.03)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_an_annotator_errs_as_often_as_its_profile_says(number: int) -> None:
+    profile = simulation.profile_of(number)
+    answers = []
+    for place in range(MANY):
+        truth = simulation.truth_of(7, f"item {place}", "background")
+        answers.append((truth, simulation.answer_of(7, number, f"item {place}", "background")))
+    sure = [(truth, answer) for truth, answer in answers if answer != "unsure"]
+    right = [answer == "yes" for truth, answer in sure if truth.is_right]
+    wrong = [answer == "no" for truth, answer in sure if not (truth.is_right or truth.is_hard)]
+    hard = [answer == "no" for truth, answer in sure if truth.is_hard]
+    assert 1 - len(sure) / MANY == pytest.approx(profile.unsure, abs=0.01)
+    assert share(right) == pytest.approx(profile.yes_if_right, abs=0.01)
+    assert share(wrong) == pytest.approx(profile.no_if_wrong, abs=0.03)
+    assert share(hard) == pytest.approx(profile.no_if_wrong * simulation.HARD_FACTOR, abs=0.09)
+
+
+def test_the_profiles_come_in_their_shares() -> None:
+    assert [simulation.profile_of(number).name for number in range(5)] == [
+        "ordinary", "careful", "ordinary", "careful", "yes-clicker",
+    ]  # fmt: skip
+    found = Counter(simulation.profile_of(number).name for number in range(1000))
+    assert {name: count / 1000 for name, count in found.items()} == {
+        profile.name: pytest.approx(profile.share, abs=0.005) for profile in simulation.CROWD
+    }
+
+
+def test_another_seed_is_another_world() -> None:
+    worlds = [[simulation.truth_of(seed, f"item {n}", "background").is_right for n in range(500)] for seed in (1, 2)]
+    assert worlds[0] != worlds[1]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An installation whose database runs and holds a campaign of eight items."""
+    home = tmp_path_factory.mktemp("simulate")
+    with embedded_postgres(home) as url:
+        migrate(url)
+        engine = make_engine(url)
+        with transaction(engine) as session:
+            campaign = make_campaign(session, "one")
+            for number in range(8):
+                make_item(session, campaign, list(Subtask)[number % 4])
+        engine.dispose()
+        yield home
+
+
+def simulate(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [TERROIR, "simulate", *arguments]
+    return subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.slow
+def test_a_crowd_judges_over_http_until_no_work_is_left(home: Path) -> None:
+    first = simulate(home, "--campaign", "one", "--annotators", "4", "--judgments", "10", "--seed", "7", "--json")
+    assert first.stderr == ""
+    report = json.loads(first.stdout)
+    assert (report["judgments"], report["counted"], report["surplus"]) == (10, 10, 0)
+    assert report["stopped"] == "All 10 that were asked for are given."
+    given = rows(home, "SELECT item_id, account_id FROM claim WHERE state = 'judged'")
+    assert len(given) == len(set(given)) == 10
+    assert rows(home, "SELECT 1 FROM claim WHERE state = 'open'") == []
+
+    with serving(home):  # the running server is found, and the crowd goes on where it stopped
+        rest = simulate(home, "--campaign", "one", "--annotators", "4", "--judgments", "99", "--seed", "7")
+    assert rest.returncode == 0, rest.stderr
+    assert rest.stdout.startswith("14 judgments in ")
+    assert "No work is left: Every item of “One” has all its judgments." in rest.stdout
+    people = rows(home, "SELECT email, is_simulated FROM account")
+    assert len(people) == 4
+    assert all(email.endswith("@simulated.invalid") and marked for email, marked in people)
+    assert set(rows(home, "SELECT judged FROM item")) == {(3,)}
+    assert rows(home, "SELECT 1 FROM token WHERE revoked_at IS NULL") == []
+
+
+def rows(home: Path, statement: str) -> list[Any]:
+    with embedded_postgres(home) as url, psycopg.connect(url) as connection:
+        return connection.execute(statement).fetchall()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--campaign", "nowhere"], "There is no campaign “nowhere”."),
+        (["--campaign", "one", "--url", "ftp://x"], "“ftp://x” is no address of a server; write it like"),
+        (["--campaign", "one", "--url", "http://127.0.0.1:1"], "The server at http://127.0.0.1:1 does not answer"),
+    ],
+)
+def test_what_cannot_work_is_said_in_one_sentence(home: Path, arguments: list[str], sentence: str) -> None:
+    done = simulate(home, *arguments, "--annotators", "2", "--judgments", "2", "--seed", "1")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"terroir: {sentence}")
+    assert done.stderr.count("\n") == 1

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -62,7 +63,10 @@ def find_tables(paths: list[Path], images: Path | None) -> tuple[list[Table], li
             faults.append(Fault(str(path), None, None, "This is no table: give a .csv, .jsonl or .parquet file."))
         else:
             tables.append(_table(path, path.name, images or path.parent))
-    return tables, faults
+    names = Counter(table.shown for table in tables)
+    return [
+        table if names[table.shown] == 1 else table._replace(shown="/".join(table.path.parts[-3:])) for table in tables
+    ], faults
 
 
 def read_table(table: Table) -> tuple[list[RawRow], list[Fault]]:

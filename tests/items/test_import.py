@@ -114,6 +114,14 @@ def test_images_are_found_beside_the_table_or_where_images_says(
     assert import_items(session, storage, [table], "given", images=folder / "elsewhere").added == 1
 
 
+def test_tables_of_the_same_name_are_told_apart(session: Session, storage: LocalStorage, folder: Path) -> None:
+    for name in ("north", "south"):
+        (folder / name / "metadata").mkdir(parents=True)
+        write_csv(folder / name / "metadata" / "sf.csv", row("b.jpg"), pictures=False)
+    report = import_items(session, storage, [folder / "north", folder / "south"], "both", dry_run=True)
+    assert {fault.file for fault in report.errors} == {"north/metadata/sf.csv", "south/metadata/sf.csv"}
+
+
 def test_a_second_table_adds_only_what_is_new(session: Session, storage: LocalStorage, folder: Path) -> None:
     import_items(session, storage, [write_csv(folder / "one.csv", row("a.jpg"))], "grows")
     report = import_items(session, storage, [write_csv(folder / "two.csv", row("a.jpg"), row("b.jpg"))], "grows")

@@ -13,12 +13,19 @@ from app.accounts import routes as account_routes
 from app.accounts import system_routes
 from app.accounts.access import Keys
 from app.accounts.models import Role
+from app.adjudication import api as adjudication_api
+from app.adjudication import item_routes as adjudication_item_routes
+from app.adjudication import job_routes
+from app.adjudication import routes as adjudication_routes
 from app.db import POOL_OVERFLOW, POOL_SIZE, make_engine
 from app.db.connect import database_url
 from app.db.schema import require_current_schema
+from app.items import import_routes
 from app.items import routes as item_routes
 from app.judgments import api as judgment_api
 from app.judgments import routes as judgment_routes
+from app.releases import api as release_api
+from app.releases import routes as release_routes
 from app.settings import Settings, get_settings
 from app.storage import storage_for
 from app.web import system
@@ -34,6 +41,22 @@ NAV = (
     NavEntry("Campaigns", "adjudication:campaigns", frozenset({ADMIN, RESEARCHER})),
     NavEntry("Releases", "releases:index", frozenset({ADMIN, RESEARCHER})),
     NavEntry("People", "accounts:people", frozenset({ADMIN})),
+)
+
+ROOMS = (
+    system,
+    system_routes,
+    account_routes,
+    item_routes,
+    import_routes,
+    judgment_routes,
+    judgment_api,
+    adjudication_routes,
+    adjudication_item_routes,
+    job_routes,
+    adjudication_api,
+    release_routes,
+    release_api,
 )
 
 
@@ -68,6 +91,6 @@ def create_app(settings: Settings | None = None, engine: sa.Engine | None = None
     app.state.nav = NAV
     add_problem_handlers(app)
     app.mount("/static", HashedStaticFiles(directory=FOLDER), name="static")
-    for room in (system, system_routes, account_routes, item_routes, judgment_routes, judgment_api):
+    for room in ROOMS:
         app.include_router(room.router)
     return app

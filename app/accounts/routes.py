@@ -99,6 +99,7 @@ def _me(
         status=status,
         title="Your account",
         tokens=service.tokens_of(session, account),
+        has_password=account.password_hash is not None,
         fields=fields or {},
         new_token=new_token,
     )

@@ -150,7 +150,8 @@ def _active(session: Session, campaign: Campaign, at: datetime) -> list[Person]:
                    count(*) FILTER (WHERE claim.state = 'judged') AS judged
             FROM claim JOIN account ON account.id = claim.account_id
             WHERE claim.campaign_id = :campaign
-              AND (claim.state = 'open' AND claim.expires_at > :now OR claim.state = 'judged' AND claim.ended_at > :since)
+              AND (claim.state = 'open' AND claim.expires_at > :now
+                   OR claim.state = 'judged' AND claim.ended_at > :since)
             GROUP BY account.id ORDER BY judged DESC, account.name LIMIT :limit
             """
         ),

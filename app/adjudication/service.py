@@ -48,10 +48,7 @@ def settle(
     chosen, reason = _checked(outcome, note)
     items.get_for(session, account, item_id)
     item = session.exec(
-        select(Item)
-        .where(Item.id == item_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
+        select(Item).where(Item.id == item_id).with_for_update(key_share=True).execution_options(populate_existing=True)
     ).one()
     if item.status is Status.PENDING:
         raise NotDecidedYet("Its annotators are still judging this item; it can be settled once a rule has decided it.")

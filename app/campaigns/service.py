@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
-from app.campaigns.models import Campaign, Policy
+from app.accounts.models import Account
+from app.accounts.service import record
+from app.campaigns.models import Campaign, CampaignStatus, Policy
 from app.campaigns.wording import default_questions
 from app.errors import Conflict, Invalid, NotFound
 
@@ -92,3 +94,13 @@ def current_policy(session: Session, campaign: Campaign) -> Policy:
     return session.exec(
         select(Policy).where(Policy.campaign_id == campaign.id, Policy.version == campaign.policy_version)
     ).one()
+
+
+def set_status(session: Session, campaign: Campaign, status: CampaignStatus, actor: Account) -> None:
+    """Opens, pauses or closes it; leases that people hold stay theirs. A status it has already changes nothing."""
+    if campaign.status is status:
+        return
+    record(session, actor, f"campaign.{status.value}", "campaign", campaign.id, before=campaign.status.value)
+    campaign.status = status
+    session.add(campaign)
+    session.flush()

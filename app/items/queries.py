@@ -83,7 +83,9 @@ def grid(
     if not 1 <= limit <= MOST_AT_ONCE:
         raise Invalid(f"A page can have 1 to {MOST_AT_ONCE} items.", fields={"limit": f"1 to {MOST_AT_ONCE}."})
     found = session.exec(query.order_by(col(Item.key)).limit(limit + 1)).all()
-    return Page(_grid_items(session, found[:limit]), _cursor_at(found[limit - 1][0].key) if len(found) > limit else None)
+    return Page(
+        _grid_items(session, found[:limit]), _cursor_at(found[limit - 1][0].key) if len(found) > limit else None
+    )
 
 
 def counts_by_status(session: Session, campaign_id: uuid.UUID, filters: Filters) -> Mapping[Status, int]:
@@ -93,7 +95,10 @@ def counts_by_status(session: Session, campaign_id: uuid.UUID, filters: Filters)
         .where(*_conditions(campaign_id, filters._replace(status=None)))
         .group_by(col(Item.status))
     )
-    return dict.fromkeys(Status, 0) | {status: count for status, count in session.execute(counts)}
+    found = dict.fromkeys(Status, 0)
+    for status, count in session.execute(counts):
+        found[status] = count
+    return found
 
 
 def siblings(session: Session, item: Item, limit: int = 24) -> list[GridItem]:
@@ -156,7 +161,7 @@ def get_for(session: Session, account: Account, item_id: uuid.UUID) -> Item:
     return item
 
 
-def progress(session: Session, campaign_id: uuid.UUID) -> Progress:
+def counts_by_subtask(session: Session, campaign_id: uuid.UUID) -> Mapping[Subtask, Mapping[Status, int]]:
     by_subtask: dict[Subtask, dict[Status, int]] = {subtask: dict.fromkeys(Status, 0) for subtask in Subtask}
     counts = (
         sa.select(col(Item.subtask), col(Item.status), sa.func.count())
@@ -165,6 +170,11 @@ def progress(session: Session, campaign_id: uuid.UUID) -> Progress:
     )
     for subtask, status, count in session.execute(counts):
         by_subtask[subtask][status] = count
+    return by_subtask
+
+
+def progress(session: Session, campaign_id: uuid.UUID) -> Progress:
+    by_subtask = counts_by_subtask(session, campaign_id)
     by_country: dict[str, dict[Status, int]] = {}
     claims = (
         sa.select(sa.func.unnest(col(ItemFood.countries)).label("country"), col(Item.status))
@@ -212,9 +222,7 @@ def _with_dish(name: str) -> sa.ColumnElement[bool]:
     if "\x00" in name or len(name) > MAX_NAME:
         message = f"Search for a part of a dish's name, at most {MAX_NAME} characters."
         raise Invalid(message, fields={"name": message})
-    return sa.exists().where(
-        col(ItemFood.item_id) == col(Item.id), col(ItemFood.name).icontains(name, autoescape=True)
-    )
+    return sa.exists().where(col(ItemFood.item_id) == col(Item.id), col(ItemFood.name).icontains(name, autoescape=True))
 
 
 def _cursor_at(key: str) -> str:

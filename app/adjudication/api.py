@@ -1,0 +1,120 @@
+"""How a campaign is doing, its agreement and its items, for programs (CONTRACT §4)."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from sqlmodel import Session
+from starlette.responses import Response, StreamingResponse
+
+from app.accounts.access import Admin, Researcher, SignedIn
+from app.accounts.models import Role
+from app.adjudication import overview
+from app.adjudication.events import progress_events, require_place
+from app.campaigns import service as campaigns
+from app.db import transaction
+from app.errors import Invalid
+from app.items import queries as items
+from app.judgments.cards import image_url
+from app.judgments.votes import agreement as campaign_agreement
+from app.judgments.votes import grouping
+from app.web.session import SessionDep
+
+router = APIRouter(prefix="/api/v1", tags=["campaigns"])
+
+MAX_SEED = 2**32 - 1
+MAX_REPLICATES = 10_000
+GRID_PARAMETERS = frozenset({"status", "subtask", "country", "name", "cursor", "limit"})
+
+
+@router.get("/campaigns/{slug}")
+def progress(slug: str, session: SessionDep, account: SignedIn) -> dict[str, Any]:
+    """Items by decision and subtask, judgments, and the policy. Annotators get totals only."""
+    return _progress(session, slug, totals_only=account.role is Role.ANNOTATOR)
+
+
+def _progress(session: Session, slug: str, *, totals_only: bool = False) -> dict[str, Any]:
+    campaign = campaigns.get(session, slug)
+    return overview.progress_document(
+        campaign,
+        campaigns.current_policy(session, campaign),
+        overview.judgments_of(session, campaign),
+        items.counts_by_subtask(session, campaign.id),
+        totals_only=totals_only,
+    )
+
+
+@router.get("/campaigns/{slug}/agreement")
+def agreement(
+    slug: str,
+    session: SessionDep,
+    account: Researcher,
+    by: Annotated[str | None, Query(description="subtask, country, generator or rater.")] = None,
+    all: Annotated[bool, Query(description="Every counted judgment, not each item's first two.")] = False,  # noqa: A002
+    seed: Annotated[int, Query(ge=0, le=MAX_SEED)] = 0,
+    replicates: Annotated[int, Query(ge=0, le=MAX_REPLICATES)] = 1000,
+) -> dict[str, Any]:
+    """Per question: four coefficients with their intervals and sample sizes (CONTRACT §5). Raters go by their id."""
+    campaign = campaigns.get(session, slug)
+    return campaign_agreement(
+        session, campaign.id, by=grouping(by), every_judgment=all, seed=seed, replicates=replicates
+    )
+
+
+@router.get("/campaigns/{slug}/items")
+def item_list(
+    request: Request,
+    slug: str,
+    session: SessionDep,
+    admin: Admin,
+    status: str | None = None,
+    subtask: str | None = None,
+    country: Annotated[str | None, Query(description="Of any food or of the background, in any spelling.")] = None,
+    name: Annotated[str | None, Query(description="A part of a dish's name.")] = None,
+    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
+    limit: int = 60,
+) -> dict[str, Any]:
+    """One page of items in the order of their keys; `next_cursor` is null on the last."""
+    unknown = sorted(request.query_params.keys() - GRID_PARAMETERS)
+    if unknown:
+        message = f"There is no such parameter; there are {', '.join(sorted(GRID_PARAMETERS))}."
+        raise Invalid(f"{unknown[0][:40]}: {message}", fields={parameter[:40]: message for parameter in unknown[:20]})
+    campaign = campaigns.get(session, slug)
+    page = items.grid(
+        session, campaign.id, status=status, subtask=subtask, country=country, name=name, cursor=cursor, limit=limit
+    )
+    return {"items": [_entry(entry) for entry in page.items], "next_cursor": page.next_cursor}
+
+
+def _entry(entry: items.GridItem) -> dict[str, Any]:
+    item = entry.item
+    return {
+        "id": str(item.id),
+        "key": item.key,
+        "subtask": item.subtask.value,
+        "status": item.status.value,
+        "foods": [{"name": food.name, "countries": food.countries} for food in entry.foods],
+        "background_country": entry.background.country if entry.background else None,
+        "image_url": image_url(item.image_sha256),
+        "judged": item.judged,
+        "wanted": item.wanted,
+        "revision": item.revision,
+        "decided_at": item.decided_at.isoformat() if item.decided_at else None,
+    }
+
+
+@router.get("/campaigns/{slug}/events", response_class=Response)
+def events(request: Request, slug: str, session: SessionDep, admin: Admin) -> StreamingResponse:
+    """Server-sent events: `progress` with the campaign's progress, at once and whenever it changes."""
+    require_place()
+    campaign_id = campaigns.get(session, slug).id
+    engine = request.app.state.engine
+
+    def read() -> dict[str, Any]:
+        with transaction(engine) as fresh:
+            return _progress(fresh, slug)
+
+    return StreamingResponse(
+        progress_events(campaign_id, read),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+    )

@@ -1,0 +1,63 @@
+"""Server-sent events: a campaign's progress whenever it changes, read as seldom as possible."""
+
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from app.errors import NotFound, TooMany
+
+POLL_SECONDS = 2.0
+KEEP_ALIVE_SECONDS = 15.0
+"""A comment now and then: proxies keep the connection, and a client that has gone is noticed."""
+MAX_STREAMS = 100
+
+_latest: dict[uuid.UUID, tuple[float, str]] = {}
+_reading: dict[uuid.UUID, anyio.Lock] = {}
+_open = 0
+
+
+def require_place() -> None:
+    """Raises TooMany when this process has streams enough."""
+    if _open >= MAX_STREAMS:
+        raise TooMany("Too many programs follow progress here; ask GET /api/v1/campaigns/{slug} now and then instead.")
+
+
+async def progress_events(campaign_id: uuid.UUID, read: Callable[[], dict[str, Any]]) -> AsyncIterator[str]:
+    """The stream's text. `read` is called in a thread, and its short transaction is over before anybody waits.
+
+    However many streams a process has, it reads a campaign at most every two seconds. The stream ends when the
+    client goes, the server stops or the campaign is no more.
+    """
+    global _open
+    _open += 1
+    sent, sent_at = "", 0.0
+    try:
+        while True:
+            try:
+                found = await _read_once(campaign_id, read)
+            except NotFound:
+                return
+            if found != sent:
+                yield f"event: progress\ndata: {found}\n\n"
+                sent, sent_at = found, time.monotonic()
+            elif time.monotonic() - sent_at > KEEP_ALIVE_SECONDS:
+                yield ": still here\n\n"
+                sent_at = time.monotonic()
+            await anyio.sleep(POLL_SECONDS)
+    finally:
+        _open -= 1
+
+
+async def _read_once(campaign_id: uuid.UUID, read: Callable[[], dict[str, Any]]) -> str:
+    """What was read less than two seconds ago, or what is read now, once for all who wait."""
+    async with _reading.setdefault(campaign_id, anyio.Lock()):
+        read_at, found = _latest.get(campaign_id, (0.0, ""))
+        if not found or time.monotonic() - read_at >= POLL_SECONDS:
+            found = json.dumps(await anyio.to_thread.run_sync(read), separators=(",", ":"))
+            _latest[campaign_id] = (time.monotonic(), found)
+        return found

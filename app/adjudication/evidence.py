@@ -1,0 +1,115 @@
+"""Everything known about one item: its votes, what was decided and why, and where it came from."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from sqlmodel import Session, col, select
+
+from app.accounts.models import Account
+from app.adjudication.models import Adjudication
+from app.campaigns.models import Policy
+from app.claims.models import Claim, ClaimState
+from app.items.cards import CardFacts, card_facts
+from app.items.models import Item, SourceRecord
+from app.items.queries import GridItem, siblings
+from app.judgments.models import Decision, Judgment
+
+
+class Vote(NamedTuple):
+    """One annotator's answers. `earlier` holds the revisions before `latest`, the newest first."""
+
+    account: Account
+    is_counted: bool
+    latest: Judgment
+    earlier: Sequence[Judgment]
+
+
+class Skip(NamedTuple):
+    account: Account
+    reason: str
+
+
+class Entry(NamedTuple):
+    """A line of the decision log; the last two are there when a person decided."""
+
+    decision: Decision
+    adjudication: Adjudication | None
+    account: Account | None
+
+
+class Evidence(NamedTuple):
+    """`log` has the newest decision first. `reasons` gives each reason code in its policy's words, per question."""
+
+    item: Item
+    facts: CardFacts
+    source: SourceRecord | None
+    votes: Sequence[Vote]
+    skips: Sequence[Skip]
+    log: Sequence[Entry]
+    siblings: Sequence[GridItem]
+    reasons: Mapping[tuple[int, str, str], str]
+
+
+def evidence(session: Session, item: Item) -> Evidence:
+    votes = _votes(session, item)
+    return Evidence(
+        item=item,
+        facts=card_facts(session, [item.id])[item.id],
+        source=session.get(SourceRecord, item.id),
+        votes=votes,
+        skips=_skips(session, item),
+        log=_log(session, item),
+        siblings=siblings(session, item),
+        reasons=_reasons(session, {vote.latest.policy_id for vote in votes}),
+    )
+
+
+def _votes(session: Session, item: Item) -> list[Vote]:
+    """Counted ones first, in the order of their slots; surplus ones after, by time."""
+    revisions: dict[uuid.UUID, list[Judgment]] = defaultdict(list)
+    for judgment in session.exec(
+        select(Judgment).where(Judgment.item_id == item.id).order_by(col(Judgment.revision).desc())
+    ):
+        revisions[judgment.claim_id].append(judgment)
+    claims = session.exec(
+        select(Claim, Account)
+        .join(Account, col(Account.id) == col(Claim.account_id))
+        .where(Claim.item_id == item.id, Claim.state == ClaimState.JUDGED)
+        .order_by(col(Claim.slot).nulls_last(), col(Claim.ended_at))
+    )
+    return [
+        Vote(account, claim.slot is not None, revisions[claim.id][0], revisions[claim.id][1:])
+        for claim, account in claims
+    ]
+
+
+def _skips(session: Session, item: Item) -> list[Skip]:
+    found = session.exec(
+        select(Account, Claim.reason)
+        .join(Claim, col(Claim.account_id) == col(Account.id))
+        .where(Claim.item_id == item.id, Claim.state == ClaimState.SKIPPED)
+        .order_by(col(Claim.ended_at))
+    )
+    return [Skip(account, reason or "") for account, reason in found]
+
+
+def _log(session: Session, item: Item) -> list[Entry]:
+    found = session.exec(
+        select(Decision, Adjudication, Account)
+        .outerjoin(Adjudication, col(Adjudication.decision_id) == col(Decision.id))
+        .outerjoin(Account, col(Account.id) == col(Adjudication.account_id))
+        .where(Decision.item_id == item.id)
+        .order_by(col(Decision.id).desc())
+    )
+    return [Entry(*row) for row in found]
+
+
+def _reasons(session: Session, policy_ids: set[int]) -> dict[tuple[int, str, str], str]:
+    return {
+        (policy_id, question["key"], reason["code"]): reason["text"]
+        for policy_id in policy_ids
+        for question in session.get_one(Policy, policy_id).questions
+        for reason in question["reasons"]
+    }

@@ -48,19 +48,19 @@ class Installation:
     @contextmanager
     def started(self, command: str) -> Iterator[subprocess.Popen[str]]:
         """`serve` or `worker`, from its ready line to its clean end."""
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [TERROIR, command], env=self.environment, cwd=self.home.parent, text=True, stdout=subprocess.PIPE
-        )
-        try:
-            assert process.stdout is not None
-            ready = process.stdout.readline()
-            assert "ready" in ready, f"{command} said {ready!r}"
-            if command == "serve":
-                self.address = ready.split()[-1]
-            yield process
-        finally:
-            process.terminate()
-            process.wait(timeout=40)
+        ) as process:
+            try:
+                assert process.stdout is not None
+                ready = process.stdout.readline()
+                assert "ready" in ready, f"{command} said {ready!r}"
+                if command == "serve":
+                    self.address = ready.split()[-1]
+                yield process
+            finally:
+                process.terminate()
+                process.wait(timeout=40)
 
     @contextmanager
     def running(self) -> Iterator["Installation"]:

@@ -5,7 +5,6 @@ Who starts it and who stops it is kept by two file locks, which the kernel drops
 """
 
 import fcntl
-import logging
 import os
 import subprocess
 import time
@@ -20,7 +19,6 @@ import psycopg
 
 from app.errors import SettingsError
 
-logger = logging.getLogger(__name__)
 START_SECONDS = 120
 """After a crash the server replays its log before it answers."""
 SERVE_LOCK = "serve.lock"
@@ -58,7 +56,8 @@ def embedded_postgres(home: Path) -> Iterator[str]:
                 except BlockingIOError:
                     pass  # somebody else still uses it
                 else:
-                    server.stop()
+                    if _is_running(home / "postgres"):
+                        server.stop()
 
 
 @contextmanager
@@ -75,7 +74,8 @@ def _exclusive(path: Path) -> Iterator[None]:
 
 
 def _start(data: Path) -> Any:
-    _forget_stale_pid(data)
+    if not _is_running(data):
+        (data / "postmaster.pid").unlink(missing_ok=True)
     fresh = not (data / "PG_VERSION").exists()
     deadline = time.monotonic() + START_SECONDS
     with warnings.catch_warnings():
@@ -101,19 +101,13 @@ def _start(data: Path) -> Any:
             raise SettingsError(f"The embedded PostgreSQL can't use {data} ({error}).") from error
 
 
-def _forget_stale_pid(data: Path) -> None:
-    """After a reboot the number in postmaster.pid may belong to another program: then it is no server of ours."""
-    pid_file = data / "postmaster.pid"
+def _is_running(data: Path) -> bool:
+    """Does the process named in postmaster.pid live, and is it a PostgreSQL? After a reboot it may be anything."""
     try:
-        pid = int(pid_file.read_text().split("\n", 1)[0])
-        is_postgres = psutil.Process(pid).name() == "postgres"
-    except FileNotFoundError:
-        return
-    except (ValueError, psutil.NoSuchProcess):
-        is_postgres = False
-    if not is_postgres:
-        logger.info("removing the process file of a server that is gone: %s", pid_file)
-        pid_file.unlink(missing_ok=True)
+        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+        return psutil.Process(pid).name() == "postgres"
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return False
 
 
 def _ensure_database(url: str) -> None:

@@ -1,0 +1,20 @@
+"""Every template compiles."""
+
+import pytest
+
+from app.settings import ROOT
+from app.web.render import make_environment
+
+TEMPLATES = sorted(str(path.relative_to(ROOT / "templates")) for path in (ROOT / "templates").rglob("*.html"))
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_it_compiles(name: str) -> None:
+    make_environment().get_template(name)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_it_has_no_inline_script_or_style(name: str) -> None:
+    source = (ROOT / "templates" / name).read_text()
+    for forbidden in ("<style", " style=", "hx-on", "onclick=", "javascript:", "|safe", "| safe"):
+        assert forbidden not in source

@@ -97,7 +97,7 @@ def write_release(
         counts,
         frozen_at=max(item.decided_at for item in planned).astimezone(UTC).isoformat(),
         excluded=excluded(session, campaign),
-        agreement=campaign_agreement(session, campaign, allow_simulated=counts.simulated > 0),
+        agreement=campaign_agreement(session, campaign),
         parent=parent,
         neutralised=tables.neutralised,
     )

@@ -128,9 +128,11 @@ class _Verifier:
         """Hashes can be right about wrong bytes: the image of each row must be the one that was judged."""
         try:
             with self._seekable(path) as file, pq.ParquetFile(file) as parquet:
-                for batch in parquet.iter_batches(batch_size=16, columns=["image", "image_path", "image_sha256"]):
-                    for row in batch.to_pylist():
-                        self._check_row(path, row, files)
+                for group in range(parquet.num_row_groups):  # reading on by itself it would hold the whole file
+                    rows = parquet.read_row_group(group, columns=["image", "image_path", "image_sha256"])
+                    for batch in rows.to_batches(max_chunksize=8):
+                        for row in batch.to_pylist():
+                            self._check_row(path, row, files)
         except (pa.ArrowException, KeyError, TypeError, OSError):
             self._say(f"{path} can't be read as a release's data.")
 

@@ -251,6 +251,7 @@ def test_simulated_judgments_are_refused_unless_allowed(empty_world: World, tmp_
     manifest = manifest_of(empty_world.storage, release)
     assert manifest["includes_simulated"] is True
     assert manifest["simulated_judgments"] == 12
+    assert manifest["agreement"]["simulated_judgments"] == 13  # one more on the rejected item
     assert b"12 judgments here were made by simulated annotators" in files_of(tmp_path / "out")["README.md"]
     raw = pq.read_table(tmp_path / "out" / "judgments.parquet").to_pylist()
     assert sum(row["is_simulated"] for row in raw) * 4 == len(raw)

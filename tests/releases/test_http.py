@@ -29,20 +29,7 @@ FILE = "/api/v1/releases/1.0.0/files/images/SF/000.jpg"
 
 @pytest.fixture
 def app(world: World) -> FastAPI:
-    app = create_app(world.settings, world.engine)
-    from app.releases import api, routes
-    from starlette.routing import NoMatchFound
-    def known(name):
-        try:
-            app.url_path_for(name)
-        except NoMatchFound:
-            return False
-        return True
-    if not known("releases:index"):
-        app.include_router(api.router)
-        app.include_router(routes.router)
-    app.state.nav = [entry for entry in app.state.nav if known(entry.route)]
-    return app
+    return create_app(world.settings, world.engine)
 
 
 @pytest.fixture
@@ -115,34 +102,38 @@ def test_only_admins_build_and_only_researchers_look(as_role: As) -> None:
     assert as_role(Role.RESEARCHER).post("/releases", data=body).status_code == 403
 
 
+OUTSIDE = [
+    "..%2f..%2fsecret_key", "%2e%2e/%2e%2e/secret_key", "%2fetc%2fpasswd", "/etc/passwd", "images/..%2f..%2fREADME.md",
+    "..%5cREADME.md", "%252e%252e/README.md", "README.md%00", "..%2f1.0.0%2fREADME.md", "unlisted.txt", "",
+]  # fmt: skip
+
+
 @pytest.mark.usefixtures("published")
-@pytest.mark.parametrize(
-    "path",
-    [
-        "..%2f..%2fsecret_key", "%2e%2e/%2e%2e/secret_key", "%2fetc%2fpasswd",
-        "/etc/passwd", "images/..%2f..%2fREADME.md", "..%5cREADME.md", "%252e%252e/README.md", "README.md%00",
-        "unlisted.txt", "",
-    ],
-)  # fmt: skip
-def test_no_path_leads_out_of_a_release(world: World, as_role: As, path: str) -> None:
+def test_no_path_leads_out_of_a_release(world: World, as_role: As) -> None:
     world.storage.put("releases/1.0.0/unlisted.txt", b"put there by somebody", media_type="text/plain")
-    response = as_role(Role.RESEARCHER).get(f"/api/v1/releases/1.0.0/files/{path}")
-    assert response.status_code in (400, 404, 422)
-    assert response.headers["content-type"] == "application/problem+json"
+    researcher = as_role(Role.RESEARCHER)
+    for path in OUTSIDE:
+        response = researcher.get(f"/api/v1/releases/1.0.0/files/{path}")
+        assert response.status_code in (400, 404, 422), path
+        assert response.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.usefixtures("published")
-@pytest.mark.parametrize("body", [
+SENSELESS = [
     {}, [], {"campaign": "tasting"}, {"campaign": "tasting", "version": "1"}, {"campaign": "tasting", "version": 1},
     {"campaign": "tasting", "version": "9.0.0", "splits": {}}, {"campaign": "tasting", "version": "9.0.0", "seed": -1},
     {"campaign": "tasting", "version": "9.0.0", "seed": 2**40}, {"campaign": "tasting", "version": "9.0.0", "more": 1},
     {"campaign": "tasting", "version": "9.0.0", "splits": {"test": "NaN"}},
     {"campaign": "tasting", "version": "9.0.0", "splits": {f"s{n}": 0.01 for n in range(100)}},
-])  # fmt: skip
-def test_a_build_that_makes_no_sense_is_explained(as_role: As, body: object) -> None:
-    response = as_role(Role.ADMIN).post("/api/v1/releases", json=body)
-    assert response.status_code == 422
-    assert response.json()["errors"]
+]  # fmt: skip
+
+
+def test_a_build_that_makes_no_sense_is_explained(as_role: As) -> None:
+    admin = as_role(Role.ADMIN)
+    for body in SENSELESS:
+        response = admin.post("/api/v1/releases", json=body)
+        assert response.status_code == 422, body
+        assert response.json()["errors"]
+    assert admin.get("/api/v1/releases").json() == {"releases": []}
 
 
 @pytest.mark.usefixtures("published")

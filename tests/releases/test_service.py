@@ -16,7 +16,6 @@ from app.releases import jobs as release_jobs
 from app.releases import service, splits
 from app.releases.models import Release, ReleaseStatus
 from app.releases.publish import build_now
-from app.storage import InvalidKey
 from tests.factories import make_account, make_campaign
 from tests.releases.conftest import World
 
@@ -24,12 +23,12 @@ ALL = {"test": 1.0}
 assert release_jobs  # registers the handler
 
 
-@pytest.mark.parametrize("version", ["", "1", "1.0", "v1.0.0", "1.0.0-rc1", "01.0.0", "1.0.0/../x", "1.0.0\n", "١.0.0"])
-def test_a_version_is_three_numbers(session: Session, version: str) -> None:
+def test_a_version_is_three_numbers(session: Session) -> None:
     make_campaign(session, "tasting")
-    with pytest.raises(Invalid) as caught:
-        service.reserve(session, "tasting", version, splits=ALL)
-    assert "version" in caught.value.fields
+    for version in ("", "1", "1.0", "v1.0.0", "1.0.0-rc1", "01.0.0", "1.0.0/../x", "1.0.0\n", "١.0.0"):
+        with pytest.raises(Invalid) as caught:
+            service.reserve(session, "tasting", version, splits=ALL)
+        assert "version" in caught.value.fields
 
 
 @pytest.mark.parametrize(
@@ -147,19 +146,16 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("path", HOSTILE)
-def test_only_files_of_the_manifest_are_found(world: World, path: str) -> None:
+def test_only_files_of_the_manifest_of_a_known_version_are_found(world: World) -> None:
     build_now(world.engine, world.settings, world.storage, world.slug, "1.0.0", splits=ALL)
     world.storage.put("releases/1.0.0/unlisted.txt", b"put there by somebody", media_type="text/plain")
-    with transaction(world.engine) as session, pytest.raises((service.UnknownFile, InvalidKey)):
-        service.file_for(session, world.storage, "1.0.0", path)
-
-
-@pytest.mark.parametrize("version", ["1.0", "..", "1.0.0/../1.0.0", "%2e%2e", "1.0.00"])
-def test_an_unknown_version_has_no_files(world: World, version: str) -> None:
-    build_now(world.engine, world.settings, world.storage, world.slug, "1.0.0", splits=ALL)
-    with transaction(world.engine) as session, pytest.raises(service.UnknownRelease):
-        service.file_for(session, world.storage, version, "README.md")
+    with transaction(world.engine) as session:
+        for path in HOSTILE:
+            with pytest.raises(service.UnknownFile):
+                service.file_for(session, world.storage, "1.0.0", path)
+        for version in ("1.0", "..", "1.0.0/../1.0.0", "%2e%2e", "1.0.00"):
+            with pytest.raises(service.UnknownRelease):
+                service.file_for(session, world.storage, version, "README.md")
 
 
 def test_every_file_is_found_with_its_hash(world: World) -> None:

@@ -105,19 +105,21 @@ def test_a_resealed_release_in_storage_meets_the_databases_hash(world: World) ->
     assert problem.startswith("manifest.json is not the one that was published")
 
 
-@pytest.mark.parametrize("path", ["../outside.txt", "/etc/hostname", "images/../../outside.txt"])
-def test_a_manifest_that_points_outside_is_a_problem(folder: Path, path: str) -> None:
+def test_a_manifest_that_points_outside_is_a_problem(folder: Path) -> None:
     (folder.parent / "outside.txt").write_text("secret")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"][path] = FileEntry.of(b"secret")._asdict()
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    assert any("can't be read" in problem for problem in verify_folder(folder).problems)
+    good = json.loads((folder / "manifest.json").read_text())
+    for path in ("../outside.txt", "/etc/hostname", "images/../../outside.txt"):
+        files = {**good["files"], path: FileEntry.of(b"secret")._asdict()}
+        (folder / "manifest.json").write_text(json.dumps({**good, "files": files}))
+        assert any("can't be read" in problem for problem in verify_folder(folder).problems)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"files": [1]}', '{"files": {"a": {}}}', '{"files": {}}'])
-def test_a_broken_manifest_is_a_problem_and_no_crash(folder: Path, content: str) -> None:
-    (folder / "manifest.json").write_text(content)
-    assert verify_folder(folder).problems == ["manifest.json is damaged: it can't be read as a release's manifest."]
+def test_a_broken_manifest_is_a_problem_and_no_crash(tmp_path: Path) -> None:
+    for content in ("", "{", "[]", '{"files": [1]}', '{"files": {"a": {}}}', '{"files": {}}', "[" * 100_000):
+        (tmp_path / "manifest.json").write_text(content)
+        assert verify_folder(tmp_path).problems == [
+            "manifest.json is damaged: it can't be read as a release's manifest."
+        ], content[:20]
 
 
 def test_what_is_no_release_is_said(tmp_path: Path) -> None:

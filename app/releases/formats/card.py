@@ -135,7 +135,9 @@ def _agreement(agreement: Mapping[str, Any]) -> str:
     if not rows:
         return "No two judgments can be compared, so agreement was not measured."
     head = ("Question", "Items", "Agreement", "Krippendorff's alpha", "Fleiss' kappa", "Gwet's AC1")
-    return f"{agreement['basis']} In brackets: 95 % intervals.\n\n{_table(head, rows)}"
+    simulated = agreement["simulated_judgments"]
+    said = f" {simulated:,} of the campaign's judgments are by simulated annotators." if simulated else ""
+    return f"{agreement['basis']}{said} In brackets: 95 % intervals.\n\n{_table(head, rows)}"
 
 
 def _estimate(estimate: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from app.releases.outbox import HashingFile
 # Loaders read a row group at a time: small enough for one of full-size images to fit in any memory.
 IMAGE_GROUP_ROWS = 64
 IMAGE_GROUP_BYTES = 32 * 2**20
-TABLE_GROUP_ROWS = 20_000
+TABLE_GROUP_ROWS = 5_000
 
 
 class TableWriter:

@@ -72,6 +72,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "encrypted": (_with_entry(flag_bits=1), "is encrypted"),
     "bomb": (zipped({"a.jpg": bytes(20_000_000)}), "as only an archive bomb does"),
     "said to be huge": (_with_entry(file_size=60_000_000), "is larger than 50 MB unpacked"),
+    "longer than said": (_with_entry(file_size=3), "is no ZIP archive or is damaged"),
     "all together too large": (_with_entry(file_size=20 * 1024**3), "is larger than 16 GB unpacked"),
     "no archive": (b"PK\x03\x04 and no more", "is no ZIP archive or is damaged"),
     "twice": (_twice(), "is in the archive twice"),

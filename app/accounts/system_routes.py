@@ -8,6 +8,7 @@ from app.accounts.models import Role
 from app.errors import NotSignedIn
 from app.web.render import redirect, render
 from app.web.session import SessionDep, SettingsDep
+from app.web.static import static
 from app.web.system import may_read_metrics, metrics_response
 
 router = APIRouter(include_in_schema=False)
@@ -21,7 +22,7 @@ def home(request: Request, account: SignedIn) -> Response:
 
 @router.get("/patterns", name="patterns")
 def patterns(request: Request, account: SignedIn) -> Response:
-    return render(request, "patterns.html", title="Patterns")
+    return render(request, "patterns.html", title="Patterns", images=[static("logo.svg")] * 3)
 
 
 @router.get("/metrics")

@@ -9,11 +9,13 @@ from sqlmodel import Session, col, select
 
 from app.accounts.models import Account
 from app.adjudication.models import Adjudication
-from app.campaigns.models import Policy
+from app.campaigns import service as campaigns
+from app.campaigns.models import Campaign, Policy
 from app.claims.models import Claim, ClaimState
 from app.items.cards import CardFacts, card_facts
 from app.items.models import Item, SourceRecord
 from app.items.queries import GridItem, siblings
+from app.judgments.cards import questions
 from app.judgments.models import Decision, Judgment
 
 
@@ -40,7 +42,11 @@ class Entry(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """`log` has the newest decision first. `reasons` gives each reason code in its policy's words, per question."""
+    """`log` has the newest decision first.
+
+    `questions` has the item's questions in words, by key, as its annotators (or the next ones) read them. `reasons`
+    gives each reason code in its policy's words: {(policy, question, code): words}.
+    """
 
     item: Item
     facts: CardFacts
@@ -49,19 +55,26 @@ class Evidence(NamedTuple):
     skips: Sequence[Skip]
     log: Sequence[Entry]
     siblings: Sequence[GridItem]
+    questions: Mapping[str, str]
     reasons: Mapping[tuple[int, str, str], str]
 
 
 def evidence(session: Session, item: Item) -> Evidence:
     votes = _votes(session, item)
+    facts = card_facts(session, [item.id])[item.id]
+    if votes:
+        policy = session.get_one(Policy, votes[0].latest.policy_id)
+    else:
+        policy = campaigns.current_policy(session, session.get_one(Campaign, item.campaign_id))
     return Evidence(
         item=item,
-        facts=card_facts(session, [item.id])[item.id],
+        facts=facts,
         source=session.get(SourceRecord, item.id),
         votes=votes,
         skips=_skips(session, item),
         log=_log(session, item),
         siblings=siblings(session, item),
+        questions={question.key: question.text for question in questions(policy, facts)},
         reasons=_reasons(session, {vote.latest.policy_id for vote in votes}),
     )
 

@@ -14,11 +14,11 @@ FIGURES = (
     ("gwet_ac1", "Gwet’s AC1"),
 )
 QUESTIONS = {
-    "food1_identity": "Is it the dish? (only or left food)",
-    "food1_origin": "Is it from there? (only or left food)",
-    "food2_identity": "Is it the dish? (right food)",
-    "food2_origin": "Is it from there? (right food)",
-    "background": "Is the background right?",
+    "food1_identity": "Dish (only or left food)",
+    "food1_origin": "Origin (only or left food)",
+    "food2_identity": "Dish (right food)",
+    "food2_origin": "Origin (right food)",
+    "background": "Background",
 }
 REASONS = {
     "no_overlap": "no item has two judgments",

@@ -140,6 +140,7 @@ def _item(
         evidence=found,
         keys=question_keys(item.subtask),
         questions=figures.QUESTIONS,
+        worded=found.questions,
         background=background_words(found.facts.background) if found.facts.background else None,
         image_url=image_url,
         country_name=geography.name_of,

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col, select
 
+from app.accounts.models import Account
 from app.db import transaction
 from app.errors import Invalid
 from app.items.models import Food, Item, ItemFood, Status
@@ -24,6 +25,7 @@ from app.releases.models import Release, ReleaseItem, ReleaseStatus
 from app.releases.publish import build_now
 from app.releases.service import VersionTaken, manifest_of
 from app.releases.snapshot import NothingApproved, SimulatedJudgments
+from app.releases.verify import verify_published
 from app.storage import Storage
 from tests.factories import make_campaign
 from tests.releases.conftest import World
@@ -314,3 +316,22 @@ def test_progress_counts_items(world: World, monkeypatch: pytest.MonkeyPatch) ->
     seen: list[tuple[int, int]] = []
     build(world, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(0, 12), (5, 12), (10, 12), (12, 12)]
+
+
+def test_surplus_judgments_of_simulated_annotators_stay_out(world: World, tmp_path: Path) -> None:
+    with transaction(world.engine) as session:  # the fourth annotator always came too late
+        session.get_one(Account, world.annotators[3]).is_simulated = True
+    build(world, out=tmp_path / "out")
+    raw = pq.read_table(tmp_path / "out" / "judgments.parquet").to_pylist()
+    assert {row["status"] for row in raw} == {"counted"}
+    assert not any(row["is_simulated"] for row in raw)
+
+
+def test_what_a_killed_builder_left_behind_does_not_stay(world: World, storage: Storage) -> None:
+    with transaction(world.engine) as session:
+        dead = publish.service.reserve(session, world.slug, "1.0.0", splits=ALL)
+        dead.status = ReleaseStatus.BUILDING
+    storage.put("releases/1.0.0/data/test-00000-of-00009.parquet", b"half", media_type="application/octet-stream")
+    release = build(world)
+    assert release.id == dead.id
+    assert verify_published(storage, release).ok

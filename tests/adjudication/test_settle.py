@@ -1,0 +1,166 @@
+"""Settling: what it changes, what it leaves, and whom it refuses."""
+
+import threading
+
+import pytest
+import sqlalchemy as sa
+from sqlmodel import Session, select
+
+from app.accounts.models import Account, AuditEvent, Role
+from app.adjudication.models import Adjudication
+from app.adjudication.service import (
+    NotDecidedYet,
+    OwnJudgment,
+    SettledSince,
+    disputed as disputed_items,
+    latest_decision,
+    next_disputed,
+    settle,
+)
+from app.campaigns.models import Campaign
+from app.db import transaction
+from app.errors import Invalid, NotFound
+from app.items.models import Item, Status, Subtask
+from app.judgments.models import Decision, Judgment, Method
+from tests.adjudication.conftest import NO, UNSURE, judge
+from tests.factories import make_account, make_campaign, make_item
+
+
+def decisions(session: Session, item: Item) -> list[Decision]:
+    return list(session.exec(select(Decision).where(Decision.item_id == item.id).order_by(Decision.id)))  # type: ignore[arg-type]
+
+
+def test_settling_decides_the_item_and_keeps_what_was_there(session: Session, admin: Account, disputed: Item) -> None:
+    done = settle(session, admin, disputed.id, "approved", "  The tamarind is plain to see. ")
+    assert (disputed.status, done.outcome, done.note) == (Status.APPROVED, "approved", "The tamarind is plain to see.")
+    rule, mine = decisions(session, disputed)
+    assert (rule.outcome, rule.method) == (Status.DISPUTED, Method.RULE)
+    assert (mine.outcome, mine.method, mine.rule) == (Status.APPROVED, Method.ADJUDICATION, "adjudication/1")
+    assert mine.id == done.decision_id
+    judgments = session.exec(select(Judgment.id).where(Judgment.item_id == disputed.id)).all()
+    assert set(mine.detail["judgments"]) == {str(id_) for id_ in judgments}
+    assert (mine.detail["before"], mine.detail["overrides_decision"]) == ("disputed", rule.id)
+
+
+def test_settling_is_written_in_the_audit_log(session: Session, admin: Account, disputed: Item) -> None:
+    settle(session, admin, disputed.id, "rejected", "Not this dish.")
+    event = session.exec(select(AuditEvent).where(AuditEvent.action == "item.settled")).one()
+    assert (event.actor_id, event.subject_id) == (admin.id, str(disputed.id))
+    assert (event.detail["outcome"], event.detail["before"]) == ("rejected", "disputed")
+
+
+def test_a_second_settlement_is_added_and_the_first_stays(session: Session, admin: Account, disputed: Item) -> None:
+    settle(session, admin, disputed.id, "approved", "Yes.")
+    settle(session, make_account(session, Role.ADMIN), disputed.id, "rejected", "No, look at the rice.")
+    assert [decision.outcome for decision in decisions(session, disputed)] == ["disputed", "approved", "rejected"]
+    assert disputed.status is Status.REJECTED
+
+
+def test_an_item_decided_by_the_rule_can_be_overturned(session: Session, admin: Account, approved: Item) -> None:
+    settle(session, admin, approved.id, "rejected", "The caption is wrong.")
+    assert approved.status is Status.REJECTED
+
+
+def test_a_pending_item_is_not_settled(session: Session, campaign: Campaign, admin: Account) -> None:
+    item = make_item(session, campaign)
+    judge(session, campaign, item, {})
+    with pytest.raises(NotDecidedYet):
+        settle(session, admin, item.id, "approved", "Why wait?")
+    assert decisions(session, item) == []
+
+
+def test_nobody_settles_what_they_judged(session: Session, campaign: Campaign) -> None:
+    item = make_item(session, campaign)
+    judge_turned_admin = judge(session, campaign, item, {}, UNSURE, NO)[1]
+    judge_turned_admin.role = Role.ADMIN
+    with pytest.raises(OwnJudgment):
+        settle(session, judge_turned_admin, item.id, "approved", "As I said.")
+    assert next_disputed(session, judge_turned_admin, campaign) is None
+
+
+@pytest.mark.parametrize("role", [Role.ANNOTATOR, Role.RESEARCHER])
+def test_to_other_roles_the_item_looks_absent(session: Session, disputed: Item, role: Role) -> None:
+    with pytest.raises(NotFound):
+        settle(session, make_account(session, role), disputed.id, "approved", "Mine.")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "note", "field"),
+    [
+        ("", "Why", "outcome"),
+        ("disputed", "Why", "outcome"),
+        ("pending", "Why", "outcome"),
+        ("approved", " \n ", "note"),
+        ("approved", "x" * 2001, "note"),
+        ("approved", "a\0b", "note"),
+        ("approved", "half \ud83d", "note"),
+    ],
+)
+def test_a_settlement_needs_a_word_and_a_reason(
+    session: Session, admin: Account, disputed: Item, outcome: str, note: str, field: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        settle(session, admin, disputed.id, outcome, note)
+    assert list(refused.value.fields) == [field]
+    assert disputed.status is Status.DISPUTED
+
+
+def test_who_did_not_see_the_newest_decision_is_told(session: Session, admin: Account, disputed: Item) -> None:
+    before = latest_decision(session, disputed)
+    assert before is not None
+    settle(session, admin, disputed.id, "approved", "Yes.", seen=before.id)
+    with pytest.raises(SettledSince):
+        settle(session, make_account(session, Role.ADMIN), disputed.id, "rejected", "No.", seen=before.id)
+    assert disputed.status is Status.APPROVED
+
+
+def test_a_second_click_settles_once(session: Session, admin: Account, disputed: Item) -> None:
+    before = latest_decision(session, disputed)
+    assert before is not None
+    first = settle(session, admin, disputed.id, "approved", "Yes.", seen=before.id)
+    again = settle(session, admin, disputed.id, "approved", "Yes. ", seen=before.id)
+    assert again.id == first.id
+    assert len(decisions(session, disputed)) == 2
+
+
+def test_the_most_disputed_comes_first_and_later_goes_on(session: Session, campaign: Campaign, admin: Account) -> None:
+    unsure = make_item(session, campaign, key="a")
+    judge(session, campaign, unsure, UNSURE, UNSURE, {})
+    split = make_item(session, campaign, key="b")
+    judge(session, campaign, split, {}, UNSURE, NO)
+    make_item(session, campaign, key="c")
+    make_item(session, make_campaign(session), key="d", status=Status.DISPUTED)
+    assert list(disputed_items(session, admin, campaign)) == [split.id, unsure.id]
+    assert next_disputed(session, admin, campaign) == split.id
+    assert next_disputed(session, admin, campaign, after=split.id) == unsure.id
+    assert next_disputed(session, admin, campaign, after=unsure.id) == split.id
+
+
+def test_two_admins_at_once_make_one_settlement(fresh_engine: sa.Engine) -> None:
+    with transaction(fresh_engine) as session:
+        campaign = make_campaign(session, "race")
+        item = make_item(session, campaign, Subtask.SF)
+        judge(session, campaign, item, {}, UNSURE, NO)
+        seen = latest_decision(session, item)
+        admins = [make_account(session, Role.ADMIN) for _ in range(4)]
+    assert seen is not None
+    start = threading.Barrier(4)
+    told: list[str] = []
+
+    def click(admin: Account) -> None:
+        start.wait()
+        try:
+            with transaction(fresh_engine) as session:
+                settle(session, admin, item.id, "approved", f"Says {admin.name}.", seen=seen.id)
+            told.append("settled")
+        except SettledSince:
+            told.append("told")
+
+    threads = [threading.Thread(target=click, args=(admin,)) for admin in admins]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told) == ["settled", "told", "told", "told"]
+    with transaction(fresh_engine) as session:
+        assert len(session.exec(select(Adjudication)).all()) == 1

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,6 +20,14 @@ from app.settings import ROOT, Settings
 TERROIR = Path(sys.executable).parent / "terroir"
 SAMPLE = ROOT.parent / "shared" / "culturemix-sample"
 DEMO = ROOT / "demo"
+
+
+@contextmanager
+def fresh_home() -> Iterator[Path]:
+    """A TERROIR_HOME to throw away. Not below pytest's own folder, which it closes to all other users whenever one
+    of its runs begins: as root, PostgreSQL runs as one of them."""
+    with tempfile.TemporaryDirectory(prefix="terroir-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / "home"
 
 
 class Installation:

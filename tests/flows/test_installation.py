@@ -13,17 +13,18 @@ import pytest
 
 from app.accounts.models import Role
 from app.db import libpq_url
-from tests.live import DEMO, TERROIR, Installation
+from tests.live import DEMO, TERROIR, Installation, fresh_home
 
 pytestmark = [pytest.mark.slow]
 
 
 @pytest.fixture
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    found = Installation(tmp_path_factory.mktemp("installation") / "home")
-    yield found
-    pid = postgres_pid(found)
-    assert pid is None, f"PostgreSQL {pid} is still running"
+def installation() -> Iterator[Installation]:
+    with fresh_home() as home:
+        found = Installation(home)
+        yield found
+        pid = postgres_pid(found)
+        assert pid is None, f"PostgreSQL {pid} is still running"
 
 
 def postgres_pid(installation: Installation) -> int | None:

@@ -13,6 +13,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -47,7 +48,7 @@ def unique(data: bytes, number: int) -> bytes:
 
 
 def fill(engine: sa.Engine, storage: Storage, pictures: list[bytes], n_items: int) -> None:
-    with transaction(engine) as session:
+    with transaction(engine) as session, ThreadPoolExecutor(8) as pool:
         campaign = campaigns.found(session, "bench")
         policy = campaigns.current_policy(session, campaign)
         people = [Account(email=f"{n}@example.org", name=f"{n}", role=Role.ANNOTATOR) for n in range(3)]
@@ -58,16 +59,21 @@ def fill(engine: sa.Engine, storage: Storage, pictures: list[bytes], n_items: in
         session.flush()
         for start in range(0, n_items, BATCH):
             rows: list[list[dict[str, object]]] = [[] for _ in range(6)]
-            for number in range(start, min(start + BATCH, n_items)):
+            numbers = range(start, min(start + BATCH, n_items))
+            for number in numbers:
                 data = unique(pictures[number % len(pictures)], number)
                 for table, made in zip(
                     rows, rows_of(number, data, campaign, policy, people, scene, foods), strict=True
                 ):
                     table += made
-                storage.put(original_key(hashlib.sha256(data).hexdigest(), "jpeg"), data, media_type="image/jpeg")
+            list(pool.map(lambda number: keep(storage, unique(pictures[number % len(pictures)], number)), numbers))
             for model, made in zip((Image, Item, ItemFood, Claim, Judgment, Decision), rows, strict=True):
                 session.execute(sa.insert(model), made)
             link(session)
+
+
+def keep(storage: Storage, data: bytes) -> None:
+    storage.put(original_key(hashlib.sha256(data).hexdigest(), "jpeg"), data, media_type="image/jpeg")
 
 
 def link(session: Session) -> None:

@@ -59,6 +59,8 @@ def test_built_twice_it_is_the_same_to_the_byte(world: World, tmp_path: Path, fi
     with transaction(world.engine) as session:  # as on another machine with the same rows
         session.execute(sa.delete(ReleaseItem))
         session.execute(sa.delete(Release))
+        for table in ("claim", "item_food"):  # which moves half of the rows to the end of their table
+            session.execute(sa.text(f"UPDATE {table} SET slot = slot WHERE slot = 1"))
     world.storage.delete_prefix("releases/1.0.0")
     build(world, splits=splits, out=tmp_path / "second")
     first, second = files_of(tmp_path / "first"), files_of(tmp_path / "second")

@@ -12,10 +12,12 @@ from app.adjudication.service import (
     NotDecidedYet,
     OwnJudgment,
     SettledSince,
-    disputed as disputed_items,
     latest_decision,
     next_disputed,
     settle,
+)
+from app.adjudication.service import (
+    disputed as disputed_items,
 )
 from app.campaigns.models import Campaign
 from app.db import transaction

@@ -129,24 +129,21 @@ class SignIn(Protocol):
     def __call__(self, account: Account | None = None) -> TestClient: ...
 
 
+def open_browser(app: FastAPI, account: Account | None = None) -> TestClient:
+    """A client with that account's session cookie, which follows no redirects by itself."""
+    client = TestClient(app, follow_redirects=False, headers={"accept": "text/html", "sec-fetch-site": "same-origin"})
+    if account is not None:
+        response = Response()
+        app.state.keys.sign_in(response, account)
+        client.cookies.set(COOKIE, response.headers["set-cookie"].split("=", 1)[1].split(";", 1)[0])
+    return client
+
+
 @pytest.fixture
 def browse(app: FastAPI) -> Iterator[SignIn]:
-    """`browse(account)`: a client with that account's session cookie, which follows no redirects by itself."""
+    """`browse(account)`: a browser signed in as that account; without one, a stranger's."""
     with ExitStack() as stack:
-
-        def client_for(account: Account | None = None) -> TestClient:
-            client = stack.enter_context(
-                TestClient(
-                    app, follow_redirects=False, headers={"accept": "text/html", "sec-fetch-site": "same-origin"}
-                )
-            )
-            if account is not None:
-                response = Response()
-                app.state.keys.sign_in(response, account)
-                client.cookies.set(COOKIE, response.headers["set-cookie"].split("=", 1)[1].split(";", 1)[0])
-            return client
-
-        yield client_for
+        yield lambda account=None: stack.enter_context(open_browser(app, account))
 
 
 @pytest.fixture

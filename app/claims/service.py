@@ -91,15 +91,32 @@ _TAKE = sa.text(
     ON CONFLICT (item_id, account_id) DO UPDATE SET
         state = 'open', slot = EXCLUDED.slot, policy_id = EXCLUDED.policy_id, leased_at = EXCLUDED.leased_at,
         expires_at = EXCLUDED.expires_at, ended_at = NULL, reason = NULL
+    RETURNING claim.*
     """
 )
+_TAKEN = select(Claim).from_statement(_TAKE).execution_options(populate_existing=True)
 
-_LOCK_MINE = sa.text(
-    """
-    SELECT claim.id FROM item JOIN claim ON claim.item_id = item.id
-    WHERE claim.id = :claim AND claim.account_id = :account
-    FOR NO KEY UPDATE OF item, claim
-    """
+# Built once: SQLAlchemy then finds its compiled form by identity. The locks are taken in the order named.
+_MINE = (
+    select(Claim, Item, Policy)
+    .join(Item, col(Item.id) == col(Claim.item_id))
+    .join(Policy, col(Policy.id) == col(Claim.policy_id))
+    .where(col(Claim.id) == sa.bindparam("claim"), col(Claim.account_id) == sa.bindparam("account"))
+    .with_for_update(key_share=True, of=(Item, Claim))
+    .execution_options(populate_existing=True)
+)
+
+# One look for both: what this annotator holds, and what anybody has let lapse.
+_MINE_OR_LATE = (
+    select(Claim)
+    .where(
+        col(Claim.campaign_id) == sa.bindparam("campaign"),
+        col(Claim.state) == ClaimState.OPEN,
+        sa.or_(col(Claim.account_id) == sa.bindparam("account"), col(Claim.expires_at) <= sa.bindparam("now")),
+    )
+    .order_by(col(Claim.account_id) != sa.bindparam("account"), col(Claim.leased_at), col(Claim.id))
+    .limit(3 * MAX_CLAIMS)  # after a crash thousands may have lapsed; to know of one is enough
+    .execution_options(populate_existing=True)
 )
 
 
@@ -119,40 +136,38 @@ def claim_next(
         raise Invalid(f"count is {count}; ask for 1 to {MAX_CLAIMS} items.", fields={"count": f"1 to {MAX_CLAIMS}."})
     if campaign.status is not CampaignStatus.OPEN:
         return Work([], f"The campaign “{campaign.name}” is {campaign.status.value}; an admin can open it again.")
-    mine = open_claims(session, account, campaign)
+    mine, any_late = _open_claims(session, account, campaign)
     if len(mine) < count:
-        _reclaim(session, campaign.id)
-        taken = _take(session, account, campaign, policy, count - len(mine), lease)
-        if taken:
-            mine = open_claims(session, account, campaign)
+        if any_late:
+            _reclaim(session, campaign.id)
+        mine += _take(session, account, campaign, policy, count - len(mine), lease)
     return Work(mine[:count], None if mine else _why_none(session, account, campaign), len(mine))
 
 
 def open_claims(session: Session, account: Account, campaign: Campaign) -> Sequence[Claim]:
     """The leases this annotator holds, oldest first."""
-    return session.exec(
-        select(Claim)
-        .where(
-            Claim.account_id == account.id,
-            Claim.campaign_id == campaign.id,
-            Claim.state == ClaimState.OPEN,
-            Claim.expires_at > now(),
-        )
-        .order_by(col(Claim.leased_at), col(Claim.id))
-        .execution_options(populate_existing=True)
-    ).all()
+    return _open_claims(session, account, campaign)[0]
+
+
+def _open_claims(session: Session, account: Account, campaign: Campaign) -> tuple[list[Claim], bool]:
+    """The leases this annotator holds, oldest first, and whether anybody has let one lapse."""
+    at = now()
+    found = session.exec(_MINE_OR_LATE, params={"account": account.id, "campaign": campaign.id, "now": at}).all()
+    mine = [claim for claim in found if claim.expires_at > at]
+    return mine, len(mine) < len(found)
 
 
 def _take(
     session: Session, account: Account, campaign: Campaign, policy: Policy, count: int, lease: int
-) -> list[uuid.UUID]:
+) -> list[Claim]:
     at = now()
     scope = {"campaign": campaign.id, "account": account.id}
     items = list(session.execute(_PICK, scope | {"count": count}).scalars())
-    if items:
-        leased = {"items": items, "policy": policy.id, "now": at, "expires": at + timedelta(seconds=lease)}
-        session.execute(_TAKE, scope | leased)
-    return items
+    if not items:
+        return []
+    leased = {"items": items, "policy": policy.id, "now": at, "expires": at + timedelta(seconds=lease)}
+    taken = session.execute(_TAKEN, scope | leased).scalars()
+    return sorted(taken, key=lambda claim: claim.id)
 
 
 def _reclaim(session: Session, campaign_id: uuid.UUID) -> None:
@@ -175,19 +190,28 @@ def _give_back(
     session.execute(_GIVE_BACK, {"claims": claims, "state": state.value, "now": at, "reason": reason, "early": early})
 
 
-def lock(session: Session, account: Account, claim_id: uuid.UUID) -> Claim:
+class Mine(NamedTuple):
+    """An annotator's own claim, its item, and the policy it was made under."""
+
+    claim: Claim
+    item: Item
+    policy: Policy
+
+
+def lock(session: Session, account: Account, claim_id: uuid.UUID) -> Mine:
     """The annotator's own claim, its item and itself locked until the transaction ends.
 
     Raises ClaimNotFound for one that is unknown or somebody else's: the two look alike.
     """
-    if session.execute(_LOCK_MINE, {"claim": claim_id, "account": account.id}).first() is None:
+    found = session.exec(_MINE, params={"claim": claim_id, "account": account.id}).first()
+    if found is None:
         raise ClaimNotFound("There is no such claim of yours.")
-    return session.exec(select(Claim).where(Claim.id == claim_id).execution_options(populate_existing=True)).one()
+    return Mine(*found)
 
 
 def extend(session: Session, account: Account, claim_id: uuid.UUID, lease: int) -> Claim:
     """A heartbeat. A lease that lapsed is taken again while the item has room; raises LeaseGone when it has none."""
-    claim = lock(session, account, claim_id)
+    claim = lock(session, account, claim_id).claim
     at = now()
     if claim.state is ClaimState.OPEN:
         claim.expires_at = at + timedelta(seconds=lease)
@@ -195,8 +219,7 @@ def extend(session: Session, account: Account, claim_id: uuid.UUID, lease: int) 
     elif claim.state is ClaimState.EXPIRED and has_room(session, claim.item_id):
         scope = {"campaign": claim.campaign_id, "account": account.id, "policy": claim.policy_id}
         leased = {"items": [claim.item_id], "now": at, "expires": at + timedelta(seconds=lease)}
-        session.execute(_TAKE, scope | leased)
-        session.refresh(claim)
+        session.execute(_TAKEN, scope | leased).scalars().one()
     elif claim.state is ClaimState.EXPIRED:
         raise LeaseGone("Your time on this item ran out and others have judged it since; ask for the next one.")
     else:
@@ -209,7 +232,7 @@ def give_back(session: Session, account: Account, claim_id: uuid.UUID, *, reason
 
     Doing it twice is no error.
     """
-    claim = lock(session, account, claim_id)
+    claim = lock(session, account, claim_id).claim
     if claim.state is ClaimState.JUDGED:
         raise LeaseGone("This item has your judgment already; change the judgment instead of giving it back.")
     state = ClaimState.SKIPPED if skip else ClaimState.RELEASED

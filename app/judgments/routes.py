@@ -60,7 +60,7 @@ def submit(
         with session.begin_nested():
             _act(session, account, claim_id, form)
     except Invalid as error:
-        claim = claims.lock(session, account, claim_id)
+        claim = claims.lock(session, account, claim_id).claim
         return _show(request, session, account, campaign, [claim], draft=_draft(form), errors=error.fields, status=422)
     except (Conflict, Gone, NotFound) as error:
         return _next_card(request, session, account, settings, campaign, trouble=error)
@@ -73,7 +73,7 @@ def submit(
 def revise(request: Request, session: SessionDep, account: Annotator, slug: str, claim_id: uuid.UUID) -> Response:
     """An own earlier answer, to look at or to change."""
     campaign = campaigns.get(session, slug)
-    claim = claims.lock(session, account, claim_id)
+    claim = claims.lock(session, account, claim_id).claim
     latest = service.latest_judgment(session, claim)
     return _show(
         request, session, account, campaign, [claim], draft=_draft_of(latest.answers, latest.note), editing=True

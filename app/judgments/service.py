@@ -17,7 +17,7 @@ from app.claims.models import Claim, ClaimState
 from app.db import now
 from app.errors import Conflict, Invalid, NotFound
 from app.items.models import Item, Status, Subtask
-from app.judgments.models import Decision, Judgment, Method
+from app.judgments.models import Judgment, Method
 
 MAX_TEXT = 2000
 MAX_ACTIVE_MS = 24 * 3600 * 1000
@@ -119,39 +119,36 @@ def submit(session: Session, account: Account, claim_id: uuid.UUID, sent: Answer
     same answers again change nothing. Other answers are a new revision while the item is undecided; after that
     AlreadyDecided is raised.
     """
-    claim = claims.lock(session, account, claim_id)
-    item = session.get_one(Item, claim.item_id, populate_existing=True)
-    policy = session.get_one(Policy, claim.policy_id)
+    claim, item, policy = claims.lock(session, account, claim_id)
     answers = checked(policy, item.subtask, sent)
     body_sha256 = fingerprint(answers)
-    revision = 1
+    revision, slot, held, judged, ended_at = 1, claim.slot, item.held, item.judged, claim.ended_at
     if claim.state is ClaimState.JUDGED:
         latest = session.get_one(Judgment, claim.judgment_id)
         if latest.body_sha256 == body_sha256:
-            return Submitted(latest.id, _counted(claim), is_new=False)
+            return Submitted(latest.id, _counted(slot), is_new=False)
         if item.status is not Status.PENDING:
             raise AlreadyDecided("This item has been decided since, so your answers on it can't change any more.")
         revision = latest.revision + 1
     else:
-        _end(session, claim, item)
-    judgment = Judgment(
-        claim_id=claim.id,
-        item_id=item.id,
-        account_id=account.id,
-        policy_id=claim.policy_id,
-        revision=revision,
-        answers=dict(answers.answers),
-        note=answers.note,
-        active_ms=answers.active_ms,
-        language=answers.language,
-        body_sha256=body_sha256,
-    )
-    claim.judgment_id = judgment.id
-    session.add_all([judgment, claim, item])
-    session.flush()
-    if revision == 1 and item.judged == item.wanted and item.status is Status.PENDING:
-        apply_rule(session, item, claim.policy_id)
-    return Submitted(judgment.id, _counted(claim), is_new=True)
+        slot, held = _seat(session, claim, item)
+        judged += slot is not None
+        ended_at = now()
+    judgment_id = uuid.uuid4()
+    session.execute(
+        _KEEP,
+        {
+            "id": judgment_id, "claim": claim.id, "item": item.id, "account": account.id, "policy": policy.id,
+            "revision": revision, "answers": json.dumps(answers.answers), "note": answers.note,
+            "active_ms": answers.active_ms, "language": answers.language, "body_sha256": body_sha256, "now": now(),
+            "slot": slot, "ended_at": ended_at, "held": held, "judged": judged,
+        },
+    )  # fmt: skip
+    session.expire(claim)
+    session.expire(item, ["held", "judged"])
+    if revision == 1 and judged == item.wanted and item.status is Status.PENDING:
+        apply_rule(session, item, policy)
+    return Submitted(judgment_id, _counted(slot), is_new=True)
 
 
 def latest_judgment(session: Session, claim: Claim) -> Judgment:
@@ -161,23 +158,40 @@ def latest_judgment(session: Session, claim: Claim) -> Judgment:
     return session.get_one(Judgment, claim.judgment_id)
 
 
-def _counted(claim: Claim) -> str:
-    return "surplus" if claim.slot is None else "counted"
+def _counted(slot: int | None) -> str:
+    return "surplus" if slot is None else "counted"
 
 
-def _end(session: Session, claim: Claim, item: Item) -> None:
-    """Closes the lease with a judgment; one that had lapsed takes a free slot again if there is one."""
-    if claim.state is not ClaimState.OPEN:
-        if claim.state in (ClaimState.SKIPPED, ClaimState.RELEASED):
-            raise claims.LeaseGone("You gave this item back, so it takes no answer from this claim; ask for the next.")
-        if item.status is Status.PENDING and item.held < item.wanted:
-            claim.slot = claims.free_slot(session, item)
-            item.held += 1
-    if claim.slot is not None:
-        item.judged += 1
-    claim.state = ClaimState.JUDGED
-    claim.ended_at = now()
+def _seat(session: Session, claim: Claim, item: Item) -> tuple[int | None, int]:
+    """The slot a first judgment takes, None for surplus, and the item's `held` with it.
 
+    An open lease has its own; one that had lapsed takes a free slot again if there is one.
+    """
+    if claim.state is ClaimState.OPEN:
+        return claim.slot, item.held
+    if claim.state in (ClaimState.SKIPPED, ClaimState.RELEASED):
+        raise claims.LeaseGone("You gave this item back, so it takes no answer from this claim; ask for the next.")
+    if item.status is Status.PENDING and item.held < item.wanted:
+        return claims.free_slot(session, item), item.held + 1
+    return None, item.held
+
+
+# One statement instead of three: what the database is asked how often is most of what a judgment costs.
+_KEEP = sa.text(
+    """
+    WITH kept AS (
+        INSERT INTO judgment (id, claim_id, item_id, account_id, policy_id, revision, answers, note, active_ms,
+                              language, body_sha256, created_at)
+        VALUES (:id, :claim, :item, :account, :policy, :revision, CAST(:answers AS jsonb), :note, :active_ms,
+                :language, :body_sha256, :now)
+    ),
+    closed AS (
+        UPDATE claim SET state = 'judged', judgment_id = :id, slot = CAST(:slot AS smallint), ended_at = :ended_at
+        WHERE id = :claim
+    )
+    UPDATE item SET held = :held, judged = :judged WHERE id = :item
+    """
+)
 
 _VOTES = sa.text(
     """
@@ -188,23 +202,30 @@ _VOTES = sa.text(
 )
 
 
-def apply_rule(session: Session, item: Item, policy_id: int) -> Decision:
+_DECIDE = sa.text(
+    """
+    WITH decided AS (
+        INSERT INTO decision (item_id, policy_id, outcome, method, rule, detail, created_at)
+        VALUES (:item, :policy, :outcome, :method, :rule, CAST(:detail AS jsonb), :now)
+    )
+    UPDATE item SET status = :outcome, decided_at = :now WHERE id = :item
+    """
+)
+
+
+def apply_rule(session: Session, item: Item, policy: Policy) -> None:
     """Decides an item, locked by the caller, that has all the judgments it wants; the decision is logged."""
     rows = session.execute(_VOTES, {"item": item.id}).all()
     verdict = decide(_votes([row.answers for row in rows], item.subtask), needed=item.wanted)
-    decision = Decision(
-        item_id=item.id,
-        policy_id=policy_id,
-        outcome=Status(verdict.outcome),
-        method=Method.RULE,
-        rule=verdict.rule,
-        detail=verdict.as_json() | {"judgments": [str(row.id) for row in rows]},
-    )
-    item.status = decision.outcome
-    item.decided_at = now()
-    session.add_all([decision, item])
-    session.flush()
-    return decision
+    detail = verdict.as_json() | {"judgments": [str(row.id) for row in rows]}
+    session.execute(
+        _DECIDE,
+        {
+            "item": item.id, "policy": policy.id, "outcome": verdict.outcome, "method": Method.RULE,
+            "rule": verdict.rule, "detail": json.dumps(detail), "now": now(),
+        },
+    )  # fmt: skip
+    session.expire(item)
 
 
 def _votes(answers: Sequence[Mapping[str, Any]], subtask: Subtask) -> dict[str, list[str]]:

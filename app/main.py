@@ -17,6 +17,7 @@ from app.adjudication import api as adjudication_api
 from app.adjudication import item_routes as adjudication_item_routes
 from app.adjudication import job_routes
 from app.adjudication import routes as adjudication_routes
+from app.adjudication.events import streams_end_with_the_server
 from app.db import POOL_OVERFLOW, POOL_SIZE, make_engine
 from app.db.connect import database_url
 from app.db.schema import require_current_schema
@@ -68,6 +69,7 @@ def create_app(settings: Settings | None = None, engine: sa.Engine | None = None
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = POOL_SIZE + POOL_OVERFLOW
         with ExitStack() as stack:
+            stack.enter_context(streams_end_with_the_server())
             if engine is None:
                 app.state.engine = make_engine(stack.enter_context(database_url(settings)))
                 stack.callback(app.state.engine.dispose)

@@ -37,8 +37,7 @@ def _progress(session: Session, slug: str, *, totals_only: bool = False) -> dict
     return overview.progress_document(
         campaign,
         campaigns.current_policy(session, campaign),
-        overview.judgments_of(session, campaign),
-        items.counts_by_subtask(session, campaign.id),
+        overview.tally(session, campaign),
         totals_only=totals_only,
     )
 

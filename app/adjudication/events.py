@@ -1,9 +1,13 @@
 """Server-sent events: a campaign's progress whenever it changes, read as seldom as possible."""
 
 import json
+import signal
+import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import anyio
@@ -12,6 +16,8 @@ import anyio.to_thread
 from app.errors import NotFound, TooMany
 
 POLL_SECONDS = 2.0
+LOOK_UP_SECONDS = 0.25
+"""How often a waiting stream looks whether the server is about to stop."""
 KEEP_ALIVE_SECONDS = 15.0
 """A comment now and then: proxies keep the connection, and a client that has gone is noticed."""
 MAX_STREAMS = 100
@@ -19,6 +25,37 @@ MAX_STREAMS = 100
 _latest: dict[uuid.UUID, tuple[float, str]] = {}
 _reading: dict[uuid.UUID, anyio.Lock] = {}
 _open = 0
+_is_stopping = False
+
+
+@contextmanager
+def streams_end_with_the_server() -> Iterator[None]:
+    """While it lasts, a signal to stop also ends every stream, which the server would else wait for in vain.
+
+    The server's own handlers stand already when the application starts; they are called as before.
+    """
+    global _is_stopping
+    _is_stopping = False
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's alone
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        global _is_stopping
+        _is_stopping = True
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number, handler in before.items():
+        if callable(handler):
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def require_place() -> None:
@@ -37,7 +74,7 @@ async def progress_events(campaign_id: uuid.UUID, read: Callable[[], dict[str, A
     _open += 1
     sent, sent_at = "", 0.0
     try:
-        while True:
+        while not _is_stopping:
             try:
                 found = await _read_once(campaign_id, read)
             except NotFound:
@@ -48,9 +85,15 @@ async def progress_events(campaign_id: uuid.UUID, read: Callable[[], dict[str, A
             elif time.monotonic() - sent_at > KEEP_ALIVE_SECONDS:
                 yield ": still here\n\n"
                 sent_at = time.monotonic()
-            await anyio.sleep(POLL_SECONDS)
+            await _pause()
     finally:
         _open -= 1
+
+
+async def _pause() -> None:
+    until = time.monotonic() + POLL_SECONDS
+    while not _is_stopping and (left := until - time.monotonic()) > 0:
+        await anyio.sleep(min(left, LOOK_UP_SECONDS))
 
 
 async def _read_once(campaign_id: uuid.UUID, read: Callable[[], dict[str, Any]]) -> str:

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign, CampaignStatus, Policy
 from app.db import now
-from app.items.models import Status
+from app.items.models import Status, Subtask
 
 DAYS_SHOWN = 14
 ACTIVE_MINUTES = 10
@@ -89,23 +89,37 @@ def campaign_rows(session: Session) -> list[CampaignRow]:
 
 def overview(session: Session, campaign: Campaign) -> Overview:
     at = now()
-    judgments = judgments_of(session, campaign)
+    judgments = tally(session, campaign).judgments
     pace = _pace(session, campaign, at)
     return Overview(judgments, pace, _active(session, campaign, at), _finish(campaign, judgments, pace, at))
 
 
-def judgments_of(session: Session, campaign: Campaign) -> Judgments:
-    row = session.execute(
+class Tally(NamedTuple):
+    """Judgments, and items by subtask and status, of one moment."""
+
+    judgments: Judgments
+    by_subtask: Mapping[Subtask, Mapping[Status, int]]
+
+
+def tally(session: Session, campaign: Campaign) -> Tally:
+    rows = session.execute(
         sa.text(
             """
-            SELECT coalesce(sum(judged), 0) AS counted, coalesce(sum(wanted), 0) AS wanted,
-                   coalesce(sum(wanted - judged) FILTER (WHERE status = 'pending'), 0) AS remaining
-            FROM item WHERE campaign_id = :campaign
+            SELECT subtask, status, count(*) AS n, sum(judged) AS judged, sum(wanted) AS wanted
+            FROM item WHERE campaign_id = :campaign GROUP BY subtask, status
             """
         ),
         {"campaign": campaign.id},
-    ).one()
-    return Judgments(int(row.counted), int(row.wanted), int(row.remaining))
+    ).all()
+    by_subtask = {subtask: dict.fromkeys(Status, 0) for subtask in Subtask}
+    for row in rows:
+        by_subtask[Subtask(row.subtask)][Status(row.status)] = int(row.n)
+    judgments = Judgments(
+        counted=sum(int(row.judged) for row in rows),
+        wanted=sum(int(row.wanted) for row in rows),
+        remaining=sum(int(row.wanted - row.judged) for row in rows if row.status == Status.PENDING),
+    )
+    return Tally(judgments, by_subtask)
 
 
 def _pace(session: Session, campaign: Campaign, at: datetime) -> Pace:
@@ -197,29 +211,23 @@ anything else is disputed.'
     )
 
 
-def progress_document(
-    campaign: Campaign,
-    policy: Policy,
-    judgments: Judgments,
-    by_subtask: Mapping[Any, Mapping[Status, int]],
-    *,
-    totals_only: bool,
-) -> dict[str, Any]:
+def progress_document(campaign: Campaign, policy: Policy, found: Tally, *, totals_only: bool) -> dict[str, Any]:
     """`GET /api/v1/campaigns/{slug}`. Annotators get totals only: how others decided is not for them to see."""
-    by_status = {status.value: sum(counts[status] for counts in by_subtask.values()) for status in Status}
+    by_status = {status.value: sum(counts[status] for counts in found.by_subtask.values()) for status in Status}
     total = sum(by_status.values())
     document: dict[str, Any] = {
         "slug": campaign.slug,
         "name": campaign.name,
         "status": campaign.status.value,
         "items": {"total": total, "pending": by_status["pending"], "decided": total - by_status["pending"]},
-        "judgments": judgments._asdict(),
+        "judgments": found.judgments._asdict(),
     }
     if totals_only:
         return document
     document["items"] |= by_status
     document["by_subtask"] = {
-        subtask.value: {status.value: counts[status] for status in Status} for subtask, counts in by_subtask.items()
+        subtask.value: {status.value: counts[status] for status in Status}
+        for subtask, counts in found.by_subtask.items()
     }
     document["policy"] = {
         "version": policy.version,

@@ -267,7 +267,7 @@ _FREE_FOR = sa.text(
           AND claim.state IN ('open', 'judged', 'skipped'))
     """
 )
-MANY = 2000
+MANY = 200
 STALE_SECONDS = 10.0
 _counted: dict[tuple[uuid.UUID, uuid.UUID], tuple[int, float]] = {}
 
@@ -275,7 +275,7 @@ _counted: dict[tuple[uuid.UUID, uuid.UUID], tuple[int, float]] = {}
 def remaining(session: Session, account: Account, campaign: Campaign, holding: int) -> int:
     """Items this annotator can still judge, the `holding` they hold included.
 
-    Exact up to 2,000. Counting more on every claim would cost more than the claim, so a larger number may be up to
+    Exact up to 200. Counting more on every claim would cost more than the claim, so a larger number may be up to
     ten seconds old.
     """
     key = (account.id, campaign.id)

@@ -19,7 +19,7 @@ def link_references(session: Session) -> None:
     """Give foods and backgrounds their photographs; idempotent.
 
     A food's photograph has its id, or its name, or one of its other names (then also one of its countries). A
-    background's has its id, or its name and country, else it shows the same kind of place in that country, else any.
+    background's has its id, or its name and country, else it shows the same kind of place in that country.
     """
     photos = session.exec(select(Photo).order_by(col(Photo.key))).all()
     _link_foods(session, [photo for photo in photos if photo.kind == "dish"])
@@ -91,8 +91,9 @@ def _link_backgrounds(session: Session, photos: list[Photo]) -> None:
     for scene in session.exec(select(Background)):
         near = by_country[scene.country]
         same_name = [photo for photo in near if scene.name and match_key(scene.name) == match_key(photo.name)]
-        same_kind = [photo for photo in near if scene.kind and photo.kind == f"background_{scene.kind}"]
-        found = [by_key[scene.key]] if scene.key in by_key else [*same_name, *same_kind, *near]
+        # A landmark says nothing about what a street there looks like, and would mislead who compares the two.
+        same_kind = [photo for photo in near if scene.kind is None or photo.kind == f"background_{scene.kind}"]
+        found = [by_key[scene.key]] if scene.key in by_key else [*same_name, *same_kind]
         if found and found[0].id != scene.photo_id:
             scene.photo_id = found[0].id
     session.flush()

@@ -29,7 +29,7 @@ demo: install ## Start everything with real images and print three sign-in links
 	@exec $(BIN)/terroir demo
 
 test: $(VENV)/.installed-dev check browser ## Run every check and every test
-	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered --cov-report= -q
+	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered -q
 
 .PHONY: browser
 browser: # A Chromium for the browser tests: Debian's where we may install it, else playwright's

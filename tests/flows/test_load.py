@@ -23,6 +23,7 @@ from app.db.schema import migrate
 from tests.factories import make_campaign, make_food
 from tests.flows.load_client import Client
 from tests.flows.serving import serving
+from tests.live import fresh_home
 
 ITEMS = 2000
 CLIENTS = 50
@@ -70,9 +71,9 @@ def add_campaign(engine: sa.Engine, slug: str, items: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    home = tmp_path_factory.mktemp("load")
+def place() -> Iterator[Place]:
     with ExitStack() as stack:
+        home = stack.enter_context(fresh_home())
         url = stack.enter_context(embedded_postgres(home))
         migrate(url)
         engine = make_engine(url)

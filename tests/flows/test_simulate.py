@@ -17,6 +17,7 @@ from app.db.schema import migrate
 from app.items.models import Subtask
 from tests.factories import make_campaign, make_item
 from tests.flows.serving import TERROIR, environment, serving
+from tests.live import fresh_home
 
 MANY = 20_000
 
@@ -64,10 +65,9 @@ def test_another_seed_is_another_world() -> None:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home() -> Iterator[Path]:
     """An installation whose database runs and holds a campaign of eight items."""
-    home = tmp_path_factory.mktemp("simulate")
-    with embedded_postgres(home) as url:
+    with fresh_home() as home, embedded_postgres(home) as url:
         migrate(url)
         engine = make_engine(url)
         with transaction(engine) as session:

@@ -51,10 +51,10 @@ class ClaimReply(BaseModel):
     expires_at: str
 
 
-@router.post("/campaigns/{slug}/claims")
+@router.post("/campaigns/{slug}/claims", response_model=dict[str, Any])
 def claim(
     slug: str, session: SessionDep, account: Annotator, settings: SettingsDep, body: ClaimRequest | None = None
-) -> dict[str, Any]:
+) -> Response:
     """Leases on items to judge: those still open first. An empty list says why in `reason`."""
     campaign = campaigns.get(session, slug)
     policy = campaigns.current_policy(session, campaign)
@@ -72,7 +72,7 @@ def claim(
     }
     if work.reason is not None:
         reply["reason"] = work.reason
-    return reply
+    return JSONResponse(reply)
 
 
 @router.put("/claims/{claim_id}/judgment", status_code=201, response_model=JudgmentReply)

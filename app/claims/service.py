@@ -78,20 +78,26 @@ _PICK = sa.text(
     """
 )
 
-# A second statement on purpose: it sees every claim committed before the lock was ours, so free slots are free.
+# A second statement on purpose: it sees every claim committed before the lock was ours, so free slots are free. An
+# item that the same person took in another window meanwhile stays as it is, and its counts with it.
 _TAKE = sa.text(
     """
-    WITH taken AS (UPDATE item SET held = held + 1 WHERE id = ANY(:items) RETURNING id, wanted)
-    INSERT INTO claim (id, item_id, account_id, campaign_id, policy_id, state, slot, leased_at, expires_at)
-    SELECT gen_random_uuid(), taken.id, :account, :campaign, :policy, 'open', slot.n, :now, :expires
-    FROM taken CROSS JOIN LATERAL (
-        SELECT min(n) AS n FROM generate_series(1, taken.wanted) AS n
-        WHERE NOT EXISTS (SELECT 1 FROM claim WHERE claim.item_id = taken.id AND claim.slot = n)
-    ) AS slot
-    ON CONFLICT (item_id, account_id) DO UPDATE SET
-        state = 'open', slot = EXCLUDED.slot, policy_id = EXCLUDED.policy_id, leased_at = EXCLUDED.leased_at,
-        expires_at = EXCLUDED.expires_at, ended_at = NULL, reason = NULL
-    RETURNING claim.*
+    WITH taken AS (
+        INSERT INTO claim (id, item_id, account_id, campaign_id, policy_id, state, slot, leased_at, expires_at)
+        SELECT gen_random_uuid(), item.id, :account, :campaign, :policy, 'open', slot.n, :now, :expires
+        FROM item CROSS JOIN LATERAL (
+            SELECT min(n) AS n FROM generate_series(1, item.wanted) AS n
+            WHERE NOT EXISTS (SELECT 1 FROM claim WHERE claim.item_id = item.id AND claim.slot = n)
+        ) AS slot
+        WHERE item.id = ANY(:items)
+        ON CONFLICT (item_id, account_id) DO UPDATE SET
+            state = 'open', slot = EXCLUDED.slot, policy_id = EXCLUDED.policy_id, leased_at = EXCLUDED.leased_at,
+            expires_at = EXCLUDED.expires_at, ended_at = NULL, reason = NULL
+            WHERE claim.state IN ('expired', 'released')
+        RETURNING claim.*
+    ),
+    raised AS (UPDATE item SET held = held + 1 WHERE id IN (SELECT item_id FROM taken))
+    SELECT * FROM taken
     """
 )
 _TAKEN = select(Claim).from_statement(_TAKE).execution_options(populate_existing=True)

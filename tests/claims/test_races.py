@@ -149,3 +149,35 @@ def test_killed_clients_items_come_back_to_others(fresh_engine: sa.Engine, crowd
         session.execute(sa.text("UPDATE claim SET expires_at = now() - interval '1 second'"))
     work_alone(fresh_engine, crowd[1])
     check_counts(fresh_engine, wanted=1)
+
+
+def test_one_person_asking_many_times_at_once_holds_each_item_once(
+    fresh_engine: sa.Engine, crowd: list[Account]
+) -> None:
+    account = crowd[0]
+    with transaction(fresh_engine) as session:
+        campaign = make_campaign(session, "race")
+        for _ in range(60):
+            make_item(session, campaign)
+
+    def grab(number: int) -> None:
+        with transaction(fresh_engine) as session:
+            found = campaigns.get(session, "race")
+            policy = campaigns.current_policy(session, found)
+            mine = claims.claim_next(session, account, found, policy, count=1 + number % 10, lease=60).claims
+        for claim in mine[:2]:
+            with transaction(fresh_engine) as session:
+                claims.give_back(session, account, claim.id, reason=None, skip=False)
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(grab, range(240)))
+    with fresh_engine.connect() as connection:
+        drifted = connection.execute(
+            sa.text(
+                """
+                SELECT item.id, item.held, count(claim.slot) FROM item LEFT JOIN claim ON claim.item_id = item.id
+                GROUP BY item.id HAVING item.held <> count(claim.slot)
+                """
+            )
+        ).all()
+    assert drifted == []

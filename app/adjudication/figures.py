@@ -48,6 +48,20 @@ def rows(document: Mapping[str, Any], by: str | None) -> list[Row]:
     return found
 
 
+def cautions(table: Sequence[Row]) -> list[str]:
+    """The warnings of these rows, those of one kind in one paragraph that names the questions."""
+    kinds: dict[str, dict[str, list[str]]] = {}
+    for row in table:
+        for warning in row.report["warnings"]:
+            fact, _, lesson = warning.rstrip(".").partition(": ")
+            kinds.setdefault(lesson, {}).setdefault(fact, []).append(QUESTIONS[row.question])
+    return [
+        " ".join(f"{', '.join(questions)}: {fact}." for fact, questions in facts.items())
+        + (f" {lesson[0].upper()}{lesson[1:]}." if lesson else "")
+        for lesson, facts in kinds.items()
+    ]
+
+
 def as_csv(table: Sequence[Row], by: str | None) -> Iterator[str]:
     """The table as CSV, a line at a time; undefined figures are empty and the next column says why."""
     names = [f"{figure}_{part}" for figure, _ in FIGURES for part in ("value", "low", "high", "reason")]

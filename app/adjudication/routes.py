@@ -80,6 +80,7 @@ def agreement(
 ) -> Response:
     campaign = campaigns.get(session, slug)
     here = str(request.app.url_path_for("adjudication:agreement", slug=slug))
+    found = _figures(session, campaign, by, every_judgment=_is_set(all))
     return render(
         request,
         "adjudication/agreement.html",
@@ -87,7 +88,8 @@ def agreement(
         campaign=campaign,
         by=by,
         every_judgment=_is_set(all),
-        rows=_figures(session, campaign, by, every_judgment=_is_set(all)),
+        rows=found,
+        cautions=figures.cautions([row for row in found if not row.group]),
         groupings=GROUPINGS,
         figures=figures.FIGURES,
         questions=figures.QUESTIONS,

@@ -3,21 +3,17 @@
 Plain ASGI: it adds no task and no thread to a request.
 """
 
-import json
 import re
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from app.errors import Forbidden, TerroirError, TooLarge
+from app.web.problems import situation, unexpected
 
 BODY_LIMIT = 1_000_000
 UPLOAD_LIMIT = 2_000_000_000
@@ -36,8 +32,13 @@ SECURITY_HEADERS = (
 )
 
 
+class CrossSite(Forbidden):
+    type = "cross-site"
+    title = "This came from another site"
+
+
 class Guard:
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,8 +49,12 @@ class Guard:
         request_id = uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
 
+        has_begun = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
+                has_begun = True
                 out = MutableHeaders(raw=message.setdefault("headers", []))
                 out["x-request-id"] = request_id
                 out.setdefault("content-security-policy", POLICY)
@@ -58,18 +63,18 @@ class Guard:
                 out.setdefault("cache-control", "no-store")
             await send(message)
 
-        refusal = _refusal(scope, headers)
-        if refusal is not None:
-            await _problem(send_with_headers, *refusal)
-            return
         limit = UPLOAD_LIMIT if UPLOAD_PATH.fullmatch(scope["path"]) else BODY_LIMIT
-        length = headers.get("content-length")
-        if length is not None and length.isdigit() and int(length) > limit:
-            await _problem(
-                send_with_headers, 413, "too-large", f"The request is larger than {limit:,} bytes; send less."
-            )
-            return
-        await self.app(scope, _bounded(receive, limit), send_with_headers)
+        try:
+            refusal = _refusal(scope, headers, limit)
+            if refusal is not None:
+                await situation(Request(scope), refusal)(scope, receive, send_with_headers)
+            else:
+                await self.app(scope, _bounded(receive, limit), send_with_headers)
+        except Exception as error:
+            # Answered here and not by starlette's outermost layer, whose answer would lack the headers above.
+            if not has_begun:
+                await unexpected(Request(scope), error)(scope, receive, send_with_headers)
+            raise
 
 
 class BodyTooLarge(HTTPException):
@@ -93,15 +98,18 @@ def _bounded(receive: Receive, limit: int) -> Receive:
     return bounded
 
 
-def _refusal(scope: Scope, headers: Headers) -> tuple[int, str, str] | None:
+def _refusal(scope: Scope, headers: Headers, limit: int) -> TerroirError | None:
     decoded = unquote_to_bytes(scope.get("query_string", b"")) + scope["path"].encode("utf-8", "surrogatepass")
     try:
         if "\0" in decoded.decode("utf-8"):
             raise ValueError
     except ValueError:
-        return 400, "bad-request", "The address has characters that no address of ours has; check it."
+        return TerroirError("The address has characters that no address of ours has; check it.")
     if scope["method"] not in SAFE_METHODS and _is_cross_site(headers):
-        return 403, "cross-site", "This request came from another site; open Terroir itself and try again there."
+        return CrossSite("This request came from another site; open Terroir itself and try again there.")
+    length = headers.get("content-length")
+    if length is not None and length.isdigit() and int(length) > limit:
+        return TooLarge(f"The request is larger than {limit:,} bytes; send less.")
     return None
 
 
@@ -117,10 +125,3 @@ def _is_cross_site(headers: Headers) -> bool:
     if origin is None:
         return False
     return urlsplit(origin).netloc != headers.get("host")
-
-
-async def _problem(send: Send, status: int, type_: str, detail: str) -> None:
-    body = json.dumps({"type": f"/problems/{type_}", "title": detail, "status": status, "detail": detail}).encode()
-    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

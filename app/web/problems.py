@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 import psycopg.errors
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -25,12 +26,13 @@ SENTENCES = {
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    app.add_exception_handler(TerroirError, _situation)
+    """All but the last resort, `unexpected`, which `guard` calls."""
+    app.add_exception_handler(TerroirError, situation)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(UnicodeEncodeError, _unstorable)
     app.add_exception_handler(DBAPIError, _database)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(PoolTimeout, _busy)
 
 
 def problem(
@@ -60,10 +62,12 @@ def wants_json(request: Request) -> bool:
 
 
 def _is_page_visit(request: Request) -> bool:
-    return request.method == "GET" and not wants_json(request) and "hx-request" not in request.headers
+    """Somebody at a browser. A program whose token is wrong must hear so; signing in would not mend it."""
+    is_program = wants_json(request) or "authorization" in request.headers
+    return request.method == "GET" and not is_program and "hx-request" not in request.headers
 
 
-def _situation(request: Request, error: Exception) -> Response:
+def situation(request: Request, error: Exception) -> Response:
     assert isinstance(error, TerroirError)
     if isinstance(error, NotSignedIn) and _is_page_visit(request):
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -71,7 +75,10 @@ def _situation(request: Request, error: Exception) -> Response:
         return RedirectResponse(f"{sign_in}?{urlencode({'next': back})}", 303)
     if error.status >= 500:
         logger.error("%s: %s", error.type, error.message)
-    return problem(request, error.status, error.type, error.title, error.message, error.fields)
+    response = problem(request, error.status, error.type, error.title, error.message, error.fields)
+    if error.status == 401:
+        response.headers["www-authenticate"] = "Bearer"  # RFC 9110 wants a 401 to say how
+    return response
 
 
 def _malformed(request: Request, error: Exception) -> Response:
@@ -98,7 +105,9 @@ def _http(request: Request, error: Exception) -> Response:
     type_, title, detail = SENTENCES.get(
         error.status_code, ("bad-request", "This request can't be carried out", f"{error.detail}.".replace("..", "."))
     )
-    return problem(request, error.status_code, type_, title, detail)
+    response = problem(request, error.status_code, type_, title, detail)
+    response.headers.update(error.headers or {})  # a 405 says in Allow what can be done
+    return response
 
 
 def _unstorable(request: Request, error: Exception) -> Response:
@@ -111,14 +120,24 @@ def _database(request: Request, error: Exception) -> Response:
     if isinstance(error.orig, psycopg.DataError):
         detail = "A value can't be stored (too long, too large, or with a NUL character); mend it and send it again."
         return problem(request, 422, "invalid", "Some of this can't be accepted", detail)
-    if isinstance(error, OperationalError):
+    if isinstance(error.orig, psycopg.errors.UniqueViolation):
+        detail = "Somebody did the same at the same moment, so nothing was saved; look again before you repeat it."
+        return problem(request, 409, "conflict", "This no longer fits", detail)
+    if isinstance(error, OperationalError | InterfaceError):
         logger.error("the database does not answer: %s", error.orig)
         detail = "The database does not answer at the moment; nothing was saved. Please try again shortly."
         return problem(request, 503, "unavailable", "Not available right now", detail)
-    return _unexpected(request, error)
+    return unexpected(request, error)
 
 
-def _unexpected(request: Request, error: Exception) -> Response:
+def _busy(request: Request, error: Exception) -> Response:
+    logger.error("no connection to the database came free: %s", error)
+    detail = "The server is busy at the moment; nothing was saved. Please try again shortly."
+    return problem(request, 503, "unavailable", "Not available right now", detail)
+
+
+def unexpected(request: Request, error: Exception) -> Response:
+    """A fault of ours: the log has the whole of it under the number that the answer gives."""
     request_id = getattr(request.state, "request_id", "unknown")
     logger.error("request %s failed", request_id, exc_info=error)
     detail = f"Something broke on our side and nothing was saved. Tell your admin this number: {request_id}."

@@ -112,8 +112,10 @@ def redirect_to(address: str, *, flash: tuple[str, str] | None = None) -> Respon
 def read_flashes(request: Request) -> list[tuple[str, str]]:
     try:
         found = json.loads(unquote(request.cookies.get(FLASH_COOKIE, "[]")))
-        return [(str(kind), str(text)) for kind, text in found]
-    except (ValueError, TypeError):
+        flashes = [(str(kind), str(text)) for kind, text in found]
+        "".join(kind + text for kind, text in flashes).encode()  # half of a surrogate pair could not be sent back
+        return flashes
+    except (ValueError, TypeError, RecursionError):
         return []
 
 

@@ -1,10 +1,11 @@
-"""Is it alive, is it ready, and how is it doing? Also the start page and the page of components."""
+"""Is it alive, is it ready, and how is it doing?"""
 
 import secrets
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -24,7 +25,10 @@ async def healthz() -> Response:
 def readyz(session: SessionDep, storage: StorageDep) -> Response:
     """200 when database, storage and worker answer; else 503 with what does not."""
     found = {"database": "ok", "storage": _storage_state(storage)}
-    found["worker"] = "ok" if worker_is_alive(session) else "no worker has been heard of for a minute"
+    try:
+        found["worker"] = "ok" if worker_is_alive(session) else "no worker has been heard of for a minute"
+    except OperationalError:
+        found |= {"database": "does not answer", "worker": "unknown: it is heard of through the database"}
     is_ready = all(state == "ok" for state in found.values())
     return JSONResponse(found, status_code=200 if is_ready else 503)
 

@@ -118,8 +118,13 @@ def app(session: Session, settings: Settings) -> FastAPI:
     app = create_app(settings, session.get_bind().engine)
 
     def in_the_tests_transaction() -> Iterator[Session]:
-        with session.begin_nested():
+        savepoint = session.begin_nested()
+        try:
             yield session
+            session.commit()
+        except BaseException:
+            savepoint.rollback() if savepoint.is_active else session.rollback()
+            raise
 
     app.dependency_overrides[get_session] = in_the_tests_transaction
     return app

@@ -9,6 +9,7 @@ from typing import Annotated, BinaryIO, Final, cast
 
 from fastapi import APIRouter, Depends, Request
 from sqlmodel import Session
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
@@ -40,8 +41,12 @@ class _Parser(MultiPartParser):
     spool_max_size = 64 * 1024
 
 
-async def uploaded(request: Request, admin: Admin) -> AsyncIterator[FormData]:
-    """The posted form. It depends on the admin, so that nobody else's upload is even read."""
+async def uploaded(request: Request, session: SessionDep, admin: Admin) -> AsyncIterator[FormData]:
+    """The posted form. It depends on the admin, so that nobody else's upload is even read.
+
+    Reading may take minutes, so the database connection goes back to the pool meanwhile.
+    """
+    await run_in_threadpool(session.commit)
     try:
         form = await _Parser(request.headers, request.stream(), max_files=MAX_FILES, max_fields=MAX_FIELDS).parse()
     except (MultiPartException, KeyError) as error:
@@ -54,7 +59,7 @@ async def uploaded(request: Request, admin: Admin) -> AsyncIterator[FormData]:
         await form.close()
 
 
-Uploaded = Annotated[FormData, Depends(uploaded)]
+Uploaded = Annotated[FormData, Depends(uploaded, scope="function")]
 
 
 @router.get("/campaigns/{slug}/import", name="items:import")

@@ -52,8 +52,9 @@ def judge(request: Request, session: SessionDep, account: Annotator, settings: S
 
 @router.post("/judge/{slug}", name="judgments:submit")
 def submit(
-    request: Request, session: SessionDep, account: Annotator, settings: SettingsDep, slug: str, form: PostedForm
+    request: Request, form: PostedForm, session: SessionDep, account: Annotator, settings: SettingsDep, slug: str
 ) -> Response:
+    """`form` stands first so that it is read before a database connection is taken, however slowly it arrives."""
     campaign = campaigns.get(session, slug)
     claim_id = _claim_id(form)
     try:

@@ -22,8 +22,7 @@ from app.db.embedded import embedded_postgres
 from app.db.schema import migrate
 from tests.factories import make_campaign, make_food
 from tests.flows.load_client import Client
-from tests.flows.serving import serving
-from tests.live import fresh_home
+from tests.live import Installation, fresh_home
 
 ITEMS = 2000
 CLIENTS = 50
@@ -83,8 +82,9 @@ def place() -> Iterator[Place]:
         with transaction(engine) as session:
             people = [accounts.open_account(session, f"c{n}@example.org", Role.ANNOTATOR) for n in range(CLIENTS)]
             tokens = [accounts.issue_token(session, person).secret for person in people]
-        address = stack.enter_context(serving(home, TERROIR_WORKERS="4", TERROIR_LEASE_SECONDS=str(LEASE_SECONDS)))
-        yield Place(address, engine, tokens)
+        live = Installation(home, TERROIR_WORKERS="4", TERROIR_LEASE_SECONDS=str(LEASE_SECONDS))
+        stack.enter_context(live.started("serve"))
+        yield Place(live.address, engine, tokens)
 
 
 def start_clients(place: Place, tokens: list[str], stop_after: int = 0) -> subprocess.Popen[str]:

@@ -1,10 +1,8 @@
 """`terroir simulate`: the crowd keeps its stated rates, and works through the real server."""
 
 import json
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,8 +14,7 @@ from app.db.embedded import embedded_postgres
 from app.db.schema import migrate
 from app.items.models import Subtask
 from tests.factories import make_campaign, make_item
-from tests.flows.serving import TERROIR, environment, serving
-from tests.live import fresh_home
+from tests.live import Installation, fresh_home
 
 MANY = 20_000
 
@@ -65,7 +62,7 @@ def test_another_seed_is_another_world() -> None:
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
+def live() -> Iterator[Installation]:
     """An installation whose database runs and holds a campaign of eight items."""
     with fresh_home() as home, embedded_postgres(home) as url:
         migrate(url)
@@ -75,39 +72,38 @@ def home() -> Iterator[Path]:
             for number in range(8):
                 make_item(session, campaign, list(Subtask)[number % 4])
         engine.dispose()
-        yield home
+        yield Installation(home)
 
 
-def simulate(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [TERROIR, "simulate", *arguments]
-    return subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=120, check=False)
+def simulate(live: Installation, annotators: int, judgments: int, *words: str, status: int = 0) -> Any:
+    crowd = ["--annotators", str(annotators), "--judgments", str(judgments), "--seed", "7"]
+    return live.run("simulate", *crowd, *words, status=status)
 
 
 @pytest.mark.slow
-def test_a_crowd_judges_over_http_until_no_work_is_left(home: Path) -> None:
-    first = simulate(home, "--campaign", "one", "--annotators", "4", "--judgments", "10", "--seed", "7", "--json")
+def test_a_crowd_judges_over_http_until_no_work_is_left(live: Installation) -> None:
+    first = simulate(live, 4, 10, "--campaign", "one", "--json")
     assert first.stderr == ""
     report = json.loads(first.stdout)
     assert (report["judgments"], report["counted"], report["surplus"]) == (10, 10, 0)
     assert report["stopped"] == "All 10 that were asked for are given."
-    given = rows(home, "SELECT item_id, account_id FROM claim WHERE state = 'judged'")
+    given = rows(live, "SELECT item_id, account_id FROM claim WHERE state = 'judged'")
     assert len(given) == len(set(given)) == 10
-    assert rows(home, "SELECT 1 FROM claim WHERE state = 'open'") == []
+    assert rows(live, "SELECT 1 FROM claim WHERE state = 'open'") == []
 
-    with serving(home):  # the running server is found, and the crowd goes on where it stopped
-        rest = simulate(home, "--campaign", "one", "--annotators", "4", "--judgments", "99", "--seed", "7")
-    assert rest.returncode == 0, rest.stderr
+    with live.started("serve"):  # the running server is found, and the crowd goes on where it stopped
+        rest = simulate(live, 4, 99, "--campaign", "one")
     assert rest.stdout.startswith("14 judgments in ")
     assert "No work is left: Every item of “One” has all its judgments." in rest.stdout
-    people = rows(home, "SELECT email, is_simulated FROM account")
+    people = rows(live, "SELECT email, is_simulated FROM account")
     assert len(people) == 4
     assert all(email.endswith("@simulated.invalid") and marked for email, marked in people)
-    assert set(rows(home, "SELECT judged FROM item")) == {(3,)}
-    assert rows(home, "SELECT 1 FROM token WHERE revoked_at IS NULL") == []
+    assert set(rows(live, "SELECT judged FROM item")) == {(3,)}
+    assert rows(live, "SELECT 1 FROM token WHERE revoked_at IS NULL") == []
 
 
-def rows(home: Path, statement: str) -> list[Any]:
-    with embedded_postgres(home) as url, psycopg.connect(url) as connection:
+def rows(live: Installation, statement: str) -> list[Any]:
+    with embedded_postgres(live.home) as url, psycopg.connect(url) as connection:
         return connection.execute(statement).fetchall()
 
 
@@ -120,9 +116,8 @@ def rows(home: Path, statement: str) -> list[Any]:
         (["--campaign", "one", "--url", "http://127.0.0.1:1"], "The server at http://127.0.0.1:1 does not answer"),
     ],
 )
-def test_what_cannot_work_is_said_in_one_sentence(home: Path, arguments: list[str], sentence: str) -> None:
-    done = simulate(home, *arguments, "--annotators", "2", "--judgments", "2", "--seed", "1")
-    assert done.returncode == 1
+def test_what_cannot_work_is_said_in_one_sentence(live: Installation, arguments: list[str], sentence: str) -> None:
+    done = simulate(live, 2, 2, *arguments, status=1)
     assert done.stdout == ""
     assert done.stderr.startswith(f"terroir: {sentence}")
     assert done.stderr.count("\n") == 1

@@ -97,7 +97,7 @@ def look_up(request: Request, session: SessionDep) -> Account | None:
     return account
 
 
-def signed_in(account: Annotated[Account | None, Depends(look_up)]) -> Account:
+async def signed_in(account: Annotated[Account | None, Depends(look_up)]) -> Account:
     if account is None:
         raise NotSignedIn("Sign in first, or send a token in the Authorization header.")
     return account
@@ -109,7 +109,7 @@ class require:
     def __init__(self, *roles: Role) -> None:
         self.roles = roles
 
-    def __call__(self, account: Annotated[Account, Depends(signed_in)]) -> Account:
+    async def __call__(self, account: Annotated[Account, Depends(signed_in)]) -> Account:
         if account.role not in self.roles:
             names = " or ".join(role.value for role in self.roles)
             raise Forbidden(f"This is for the role {names}; you are signed in as {account.role.value}.")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from app.accounts.models import Account, AuditEvent, Invite, Role, Token
@@ -164,17 +165,21 @@ def tokens_of(session: Session, account: Account) -> Sequence[Token]:
     ).all()
 
 
+# Built once: SQLAlchemy then finds its compiled form by identity, and this is asked on every request of a program.
+_HOLDER = (
+    select(Account)
+    .join(Token, col(Token.account_id) == col(Account.id))
+    .where(
+        col(Token.token_hash) == sa.bindparam("hash"),
+        col(Token.revoked_at).is_(None),
+        col(Token.expires_at) > sa.bindparam("now"),
+        col(Account.is_active),
+    )
+)
+
+
 def account_for_token(session: Session, secret: str) -> Account | None:
-    return session.exec(
-        select(Account)
-        .join(Token, col(Token.account_id) == col(Account.id))
-        .where(
-            Token.token_hash == secret_hash(secret),
-            col(Token.revoked_at).is_(None),
-            col(Token.expires_at) > now(),
-            col(Account.is_active),
-        )
-    ).first()
+    return session.exec(_HOLDER, params={"hash": secret_hash(secret), "now": now()}).first()
 
 
 def invite(session: Session, admin: Account | None, role: Role, email: str | None = None) -> Issued:

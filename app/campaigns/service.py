@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from app.accounts.models import Account
@@ -80,7 +81,7 @@ def found(
 
 
 def get(session: Session, slug: str) -> Campaign:
-    campaign = session.exec(select(Campaign).where(Campaign.slug == slug)).first()
+    campaign = session.exec(_BY_SLUG, params={"slug": slug}).first()
     if campaign is None:
         raise UnknownCampaign(f"There is no campaign “{slug}”.")
     return campaign
@@ -91,9 +92,15 @@ def all_campaigns(session: Session) -> Sequence[Campaign]:
 
 
 def current_policy(session: Session, campaign: Campaign) -> Policy:
-    return session.exec(
-        select(Policy).where(Policy.campaign_id == campaign.id, Policy.version == campaign.policy_version)
-    ).one()
+    scope = {"campaign": campaign.id, "version": campaign.policy_version}
+    return session.exec(_CURRENT, params=scope).one()
+
+
+# Built once: SQLAlchemy then finds its compiled form by identity, and every claim asks it.
+_BY_SLUG = select(Campaign).where(col(Campaign.slug) == sa.bindparam("slug"))
+_CURRENT = select(Policy).where(
+    col(Policy.campaign_id) == sa.bindparam("campaign"), col(Policy.version) == sa.bindparam("version")
+)
 
 
 def set_status(session: Session, campaign: Campaign, status: CampaignStatus, actor: Account) -> None:

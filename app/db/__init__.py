@@ -19,9 +19,10 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
-POOL_SIZE = 10
+POOL_SIZE = 20
+"""A server process answers up to so many requests at once (see web), each with one connection."""
 POOL_OVERFLOW = 10
-"""A server process answers up to 20 requests at once (see web), each with one connection."""
+"""Connections, and threads, for what is beside requests, such as event streams; closed again after each use."""
 
 
 def now() -> datetime:

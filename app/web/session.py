@@ -1,4 +1,7 @@
-"""What a route is given: the database session, the store, the settings."""
+"""What a route is given: the database session, the store, the settings.
+
+What never waits is `async`, which spares it the way through a thread and back.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -6,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlmodel import Session
 
-from app.db import transaction
+from app.db import POOL_SIZE, transaction
 from app.settings import Settings
 from app.storage import Storage
 
@@ -17,16 +20,18 @@ def get_session(request: Request) -> Iterator[Session]:
         yield session
 
 
-def get_storage(request: Request) -> Storage:
+async def get_storage(request: Request) -> Storage:
     storage: Storage = request.app.state.storage
     return storage
 
 
-def get_app_settings(request: Request) -> Settings:
+async def get_app_settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
 
-SessionDep = Annotated[Session, Depends(get_session, scope="function")]
+# Without the limit, requests that hold a connection wait for a thread while requests on every thread wait for a
+# connection, until the pool gives up. Waiting here takes neither.
+SessionDep = Annotated[Session, Depends(get_session, scope="function", max_concurrency=POOL_SIZE)]
 StorageDep = Annotated[Storage, Depends(get_storage)]
 SettingsDep = Annotated[Settings, Depends(get_app_settings)]

@@ -6,6 +6,7 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -107,9 +108,17 @@ def _kept_secret(path: Path) -> str:
 
 @lru_cache
 def get_settings() -> Settings:
+    _pass_on_aws_variables()
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = "TERROIR_" + "_".join(str(part) for part in first["loc"]).upper()
         raise SettingsError(f"{name}: {first['msg']}.") from error
+
+
+def _pass_on_aws_variables() -> None:
+    """The store's keys may stand in .env, too; the S3 library looks for them in the environment only."""
+    for name, value in dotenv_values(".env").items():
+        if name.startswith("AWS_") and value:
+            os.environ.setdefault(name, value)

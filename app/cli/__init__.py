@@ -5,6 +5,7 @@ import traceback
 from datetime import UTC, datetime
 
 import typer
+from sqlalchemy.exc import OperationalError
 
 from app.cli import data as data_room
 from app.cli import people, results, serving
@@ -27,6 +28,9 @@ def main() -> None:
         cli()
     except TerroirError as error:
         _fail(error.message)
+    except OperationalError as error:
+        reason = str(error.orig).partition("\n")[0]
+        _fail(f"The database does not answer ({reason}); start it, or mend TERROIR_DATABASE_URL.")
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -15,7 +15,7 @@ from app.db.connect import database_url
 from app.db.schema import migrate, require_current_schema
 from app.settings import Settings, get_settings
 
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)  # names in brackets are no mark-up
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one machine-readable document.")]
 
 

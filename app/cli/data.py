@@ -58,17 +58,20 @@ def _print_import(report: ImportReport, campaign: str, dry_run: bool) -> None:
     for pair in report.duplicates:
         errors.print(f"{pair.kind} duplicate: {pair.a} and {pair.b}", style="yellow")
     if _print_faults(report.errors):
-        complain(f"Nothing was imported: {len(report.errors)} rows need mending.")
-    elif dry_run:
+        return
+    if dry_run:
         say(f"Every row is in order: {report.added} would be added, {report.unchanged} are there already.")
     else:
         say(f"{report.added} items added to {campaign}, {report.unchanged} were there already.")
 
 
 def _print_faults(faults: list[Fault]) -> bool:
+    """Whether there are any."""
     for fault in faults:
         place = ", ".join(part for part in (fault.file, f"row {fault.row}" if fault.row else "", fault.field) if part)
         complain(f"{place}: {fault.message}")
+    if faults:
+        complain(f"Nothing was imported: {len(faults)} {'fault needs' if len(faults) == 1 else 'faults need'} mending.")
     return bool(faults)
 
 
@@ -95,7 +98,6 @@ def knowledge_import(
 
 def _print_knowledge(report: KnowledgeReport, dry_run: bool) -> None:
     if _print_faults(report.errors):
-        complain(f"Nothing was imported: {len(report.errors)} rows need mending.")
         return
     word = "would be " if dry_run else ""
     say(f"{report.dishes} dishes and {report.photos} photographs {word}added, {report.updated} {word}updated.")

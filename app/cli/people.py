@@ -25,13 +25,17 @@ def create_admin(
     password: Annotated[
         str | None, typer.Option(help="Asked for when not given.", envvar="TERROIR_ADMIN_PASSWORD")
     ] = None,
+    json: JsonFlag = False,
 ) -> None:
     """Make an admin's account: the first one is made here, the others by invitation."""
     if password is None:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     with installation() as (_, engine), transaction(engine) as session:
         account = service.open_account(session, email, Role.ADMIN, name=name, password=password)
-    say(f"{account.email} is an admin now.")
+    if json:
+        say_json({"user": account.email, "name": account.name, "role": account.role.value})
+    else:
+        say(f"{account.email} is an admin now.")
 
 
 def token(

@@ -16,7 +16,7 @@ from uvicorn.supervisors import Multiprocess
 import app.items.jobs
 import app.releases.jobs  # noqa: F401  (both register what the worker can do)
 from app.cli import demo
-from app.cli.common import complain, installation, say
+from app.cli.common import JsonFlag, complain, installation, say, say_json
 from app.db.connect import database_url
 from app.db.embedded import sole_server
 from app.db.schema import head_revision, migrate
@@ -109,8 +109,11 @@ def worker() -> None:
         run_worker(engine, settings, url, ready=lambda: say("The worker is ready."))
 
 
-def migrate_command() -> None:
+def migrate_command(json: JsonFlag = False) -> None:
     """Bring the database to this version's schema."""
     with database_url(get_settings()) as url:
         migrate(url)
-    say(f"The database is at schema {head_revision()}.")
+    if json:
+        say_json({"schema": head_revision()})
+    else:
+        say(f"The database is at schema {head_revision()}.")

@@ -80,6 +80,15 @@ def found(
     return campaign
 
 
+# Built once: SQLAlchemy then finds its compiled form by identity, and every claim asks it.
+_BY_SLUG = select(Campaign).where(col(Campaign.slug) == sa.bindparam("slug"))
+_WITH_POLICY = (
+    select(Campaign, Policy)
+    .join(Policy, (col(Policy.campaign_id) == Campaign.id) & (col(Policy.version) == Campaign.policy_version))
+    .where(col(Campaign.slug) == sa.bindparam("slug"))
+)
+
+
 def get(session: Session, slug: str) -> Campaign:
     campaign = session.exec(_BY_SLUG, params={"slug": slug}).first()
     if campaign is None:
@@ -87,20 +96,22 @@ def get(session: Session, slug: str) -> Campaign:
     return campaign
 
 
+def with_policy(session: Session, slug: str) -> tuple[Campaign, Policy]:
+    """A campaign and the policy it has now. Raises UnknownCampaign."""
+    found = session.exec(_WITH_POLICY, params={"slug": slug}).first()
+    if found is None:
+        raise UnknownCampaign(f"There is no campaign “{slug}”.")
+    return found[0], found[1]
+
+
 def all_campaigns(session: Session) -> Sequence[Campaign]:
     return session.exec(select(Campaign).order_by(col(Campaign.created_at))).all()
 
 
 def current_policy(session: Session, campaign: Campaign) -> Policy:
-    scope = {"campaign": campaign.id, "version": campaign.policy_version}
-    return session.exec(_CURRENT, params=scope).one()
-
-
-# Built once: SQLAlchemy then finds its compiled form by identity, and every claim asks it.
-_BY_SLUG = select(Campaign).where(col(Campaign.slug) == sa.bindparam("slug"))
-_CURRENT = select(Policy).where(
-    col(Policy.campaign_id) == sa.bindparam("campaign"), col(Policy.version) == sa.bindparam("version")
-)
+    return session.exec(
+        select(Policy).where(Policy.campaign_id == campaign.id, Policy.version == campaign.policy_version)
+    ).one()
 
 
 def set_status(session: Session, campaign: Campaign, status: CampaignStatus, actor: Account) -> None:

@@ -1,7 +1,7 @@
 """What a card shows of an item: its image, its claims, and what is known about the dishes and places it names."""
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -57,10 +57,11 @@ _ITEMS = sa.text(
     SELECT item.id, item.subtask, item.image_sha256, image.width, image.height,
            item.background_id, background.name AS background_name, background.kind AS background_kind,
            background.country AS background_country, photo.image_sha256 AS photo_sha256,
-           photo.attribution, photo.licence
+           photo.attribution, photo.licence, own.image_sha256 AS own_sha256
     FROM item JOIN image ON image.sha256 = item.image_sha256
     LEFT JOIN background ON background.id = item.background_id
     LEFT JOIN photo ON photo.id = background.photo_id
+    LEFT JOIN item_reference AS own ON own.item_id = item.id AND own.part = 'background'
     WHERE item.id = ANY(:items)
     """
 )
@@ -69,58 +70,54 @@ _FOODS = sa.text(
     """
     SELECT item_food.item_id, item_food.slot, item_food.name, item_food.countries,
            item_food.aliases AS own_aliases, food.aliases, food.description,
-           photo.image_sha256 AS photo_sha256, photo.attribution, photo.licence,
+           photo.image_sha256 AS photo_sha256, photo.attribution, photo.licence, own.image_sha256 AS own_sha256,
            ARRAY(SELECT country FROM food_origin WHERE food_origin.food_id = food.id ORDER BY country) AS origins
     FROM item_food JOIN food ON food.id = item_food.food_id LEFT JOIN photo ON photo.id = food.photo_id
+    LEFT JOIN item_reference AS own ON own.item_id = item_food.item_id AND own.part = 'food' || item_food.slot
     WHERE item_food.item_id = ANY(:items)
     ORDER BY item_food.slot
     """
 )
 
-_REFERENCES = sa.text("SELECT item_id, part, image_sha256 FROM item_reference WHERE item_id = ANY(:items)")
-
 
 def card_facts(session: Session, item_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, CardFacts]:
-    """Everything the cards of these items show, in three queries however many they are.
+    """Everything the cards of these items show, in two queries however many they are.
 
     A reference an item was imported with goes before the knowledge base's photograph of the same dish or place.
     """
     scope = {"items": list(item_ids)}
-    own: dict[tuple[uuid.UUID, str], str] = {
-        (row.item_id, row.part): row.image_sha256 for row in session.execute(_REFERENCES, scope)
-    }
     foods: dict[uuid.UUID, list[FoodFacts]] = {}
     for row in session.execute(_FOODS, scope):
-        foods.setdefault(row.item_id, []).append(_food(row, own))
-    return {row.id: _card(row, foods.get(row.id, []), own) for row in session.execute(_ITEMS, scope)}
+        foods.setdefault(row.item_id, []).append(_food(row))
+    return {row.id: _card(row, foods.get(row.id, [])) for row in session.execute(_ITEMS, scope)}
 
 
-def _food(row: Any, own: Mapping[tuple[uuid.UUID, str], str]) -> FoodFacts:
+def _food(row: Any) -> FoodFacts:
     return FoodFacts(
         name=row.name,
         countries=_names(row.countries),
         aliases=[alias for alias in dict.fromkeys([*row.own_aliases, *row.aliases]) if alias != row.name],
         origins=_names(row.origins),
         description=row.description,
-        reference=_reference(row, own.get((row.item_id, f"food{row.slot}"))),
+        reference=_reference(row),
     )
 
 
-def _card(row: Any, foods: list[FoodFacts], own: Mapping[tuple[uuid.UUID, str], str]) -> CardFacts:
+def _card(row: Any, foods: list[FoodFacts]) -> CardFacts:
     background = None
     if row.background_id is not None:
         background = BackgroundFacts(
             name=row.background_name,
             country=geography.name_of(row.background_country),
             kind=BackgroundKind(row.background_kind) if row.background_kind else None,
-            reference=_reference(row, own.get((row.id, "background"))),
+            reference=_reference(row),
         )
     return CardFacts(row.id, Subtask(row.subtask), row.image_sha256, row.width, row.height, foods, background)
 
 
-def _reference(row: Any, own_sha256: str | None) -> Reference | None:
-    if own_sha256 is not None:
-        return Reference(own_sha256, None)
+def _reference(row: Any) -> Reference | None:
+    if row.own_sha256 is not None:
+        return Reference(row.own_sha256, None)
     if row.photo_sha256 is None:
         return None
     return Reference(row.photo_sha256, f"{row.attribution}, {row.licence}")

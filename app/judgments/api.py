@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.access import Annotator
 from app.campaigns import service as campaigns
+from app.claims import queries as work
 from app.claims import service as claims
 from app.judgments import service
 from app.judgments.cards import as_json, cards_for
@@ -56,9 +57,8 @@ def claim(
     slug: str, session: SessionDep, account: Annotator, settings: SettingsDep, body: ClaimRequest | None = None
 ) -> Response:
     """Leases on items to judge: those still open first. An empty list says why in `reason`."""
-    campaign = campaigns.get(session, slug)
-    policy = campaigns.current_policy(session, campaign)
-    work = claims.claim_next(
+    campaign, policy = campaigns.with_policy(session, slug)
+    found = claims.claim_next(
         session,
         account,
         campaign,
@@ -67,11 +67,11 @@ def claim(
         lease=claims.lease_seconds(policy, settings.lease_seconds),
     )
     reply: dict[str, Any] = {
-        "claims": [as_json(card) for card in cards_for(session, work.claims)],
-        "remaining": claims.remaining(session, account, campaign, work.holding) if work.claims else 0,
+        "claims": [as_json(card) for card in cards_for(session, found.claims)],
+        "remaining": work.remaining(session, account, campaign, found.holding) if found.claims else 0,
     }
-    if work.reason is not None:
-        reply["reason"] = work.reason
+    if found.reason is not None:
+        reply["reason"] = found.reason
     return JSONResponse(reply)
 
 

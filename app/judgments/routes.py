@@ -12,6 +12,7 @@ from app.accounts.access import Annotator
 from app.accounts.models import Account
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
+from app.claims import queries as work
 from app.claims import service as claims
 from app.claims.models import Claim
 from app.errors import Conflict, Gone, Invalid, NotFound, TerroirError
@@ -41,7 +42,7 @@ def start(request: Request, session: SessionDep, account: Annotator) -> Response
     found = campaigns.all_campaigns(session)
     if len(found) == 1:
         return redirect(request, "judgments:judge", slug=found[0].slug)
-    rows = [(campaign, claims.judged_by(session, account, campaign)) for campaign in found]
+    rows = [(campaign, work.judged_by(session, account, campaign)) for campaign in found]
     return render(request, "judgments/start.html", title="Judge", rows=rows)
 
 
@@ -155,16 +156,16 @@ def _next_card(
 ) -> Response:
     policy = campaigns.current_policy(session, campaign)
     lease = claims.lease_seconds(policy, settings.lease_seconds)
-    work = claims.claim_next(session, account, campaign, policy, count=1 + AHEAD, lease=lease)
+    found = claims.claim_next(session, account, campaign, policy, count=1 + AHEAD, lease=lease)
     errors = {"claim": trouble.message} if trouble else {}
     return _show(
         request,
         session,
         account,
         campaign,
-        list(work.claims),
-        remaining=claims.remaining(session, account, campaign, work.holding) if work.claims else 0,
-        reason=work.reason,
+        list(found.claims),
+        remaining=work.remaining(session, account, campaign, found.holding) if found.claims else 0,
+        reason=found.reason,
         errors=errors,
         status=trouble.status if trouble else 200,
     )
@@ -185,11 +186,11 @@ def _show(
     status: int = 200,
 ) -> Response:
     cards = cards_for(session, shown)
-    done = claims.judged_by(session, account, campaign)
+    done = work.judged_by(session, account, campaign)
     if remaining is None:
         holding = len(claims.open_claims(session, account, campaign))
-        remaining = claims.remaining(session, account, campaign, holding)
-    before = claims.previous_claim(session, account, campaign, shown[0] if editing else None)
+        remaining = work.remaining(session, account, campaign, holding)
+    before = work.previous_claim(session, account, campaign, shown[0] if editing else None)
     return render(
         request,
         "judgments/judge.html",

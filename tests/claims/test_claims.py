@@ -9,6 +9,7 @@ from sqlmodel import Session
 from app.accounts.models import Account
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign, CampaignStatus
+from app.claims import queries as work
 from app.claims import service as claims
 from app.claims.models import Claim, ClaimState
 from app.db import now
@@ -164,10 +165,10 @@ def test_remaining_counts_what_one_can_still_judge(session: Session) -> None:
     for _ in range(3):
         make_item(session, campaign)
     mine = claim(session, account, campaign)
-    assert claims.remaining(session, account, campaign, mine.holding) == 3
-    assert claims.remaining(session, make_account(session), campaign, 0) == 2
+    assert work.remaining(session, account, campaign, mine.holding) == 3
+    assert work.remaining(session, make_account(session), campaign, 0) == 2
     judgments.submit(session, account, mine.claims[0].id, all_yes())
-    assert claims.remaining(session, account, campaign, 0) == 2
+    assert work.remaining(session, account, campaign, 0) == 2
 
 
 def test_the_database_itself_refuses_one_promise_too_many(session: Session) -> None:

@@ -11,7 +11,7 @@ from app.accounts.access import Admin, SignedIn, Visitor, keys_of
 from app.accounts.models import Role
 from app.accounts.throttle import sign_in_throttle
 from app.errors import Gone, TerroirError
-from app.web.render import local_path, redirect, redirect_to, render
+from app.web.render import local_path, redirect, redirect_to, render, site_address
 from app.web.session import SessionDep
 
 router = APIRouter(include_in_schema=False)
@@ -221,8 +221,7 @@ def send_invite(
     except TerroirError as error:
         return _people(request, session, fields=error.fields, email=email[:200], status=error.status)
     path = str(request.app.url_path_for("accounts:invite", secret=issued.secret))
-    base = request.app.state.settings.public_url or str(request.base_url)
-    return _people(request, session, invite_link=base.rstrip("/") + path)
+    return _people(request, session, invite_link=site_address(request) + path)
 
 
 @router.post("/people/invites/{invite_id}/revoke", name="accounts:revoke_invite")

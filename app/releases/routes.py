@@ -14,7 +14,7 @@ from app.errors import Invalid, TerroirError
 from app.releases import service
 from app.releases import splits as split_rules
 from app.releases.formats.manifest import CHECKSUMS, MANIFEST
-from app.web.render import redirect, render
+from app.web.render import redirect, render, site_address
 from app.web.session import SessionDep, StorageDep
 
 router = APIRouter(include_in_schema=False)
@@ -118,7 +118,7 @@ def show(request: Request, session: SessionDep, storage: StorageDep, account: Re
         shown=shown,
         manifest=manifest,
         files=files,
-        base=str(request.base_url).rstrip("/"),
+        base=site_address(request),
     )
 
 

@@ -119,6 +119,11 @@ def read_flashes(request: Request) -> list[tuple[str, str]]:
         return []
 
 
+def site_address(request: Request) -> str:
+    """Where people find this installation, without a slash at the end: what the operator set, else what was asked."""
+    return (request.app.state.settings.public_url or str(request.base_url)).rstrip("/")
+
+
 def local_path(address: str | None, default: str = "/") -> str:
     """`next` of a sign-in form, only if it stays on this site."""
     if not address or not address.startswith("/") or address.startswith(("//", "/\\")) or "\\" in address:

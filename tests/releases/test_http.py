@@ -223,6 +223,14 @@ def test_the_pages_tell_how_a_release_comes_to_be(world: World, as_role: As) -> 
 
 
 @pytest.mark.usefixtures("published")
+def test_the_page_names_the_address_the_operator_set(app: FastAPI, as_role: As) -> None:
+    app.state.settings = app.state.settings.model_copy(update={"public_url": "https://terroir.example.org/"})
+    page = as_role(Role.RESEARCHER).get("/releases/1.0.0", headers={"host": "evil.example"}).text
+    assert "url=https://terroir.example.org/api/v1/releases/1.0.0/files/" in page
+    assert "evil.example" not in page
+
+
+@pytest.mark.usefixtures("published")
 def test_mistakes_stand_beside_their_fields_and_what_was_typed_stays(as_role: As) -> None:
     admin = as_role(Role.ADMIN)
     sent = admin.post(

@@ -67,10 +67,11 @@ def libpq_url(url: str) -> str:
 
 
 def make_engine(url: str, *, pooled: bool = True) -> sa.Engine:
+    """An engine whose errors name no values: they reach logs, and e-mail addresses and notes have no place there."""
     if not pooled:
-        return sa.create_engine(driver_url(url), poolclass=NullPool)
+        return sa.create_engine(driver_url(url), hide_parameters=True, poolclass=NullPool)
     return sa.create_engine(
-        driver_url(url), pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, pool_pre_ping=False, pool_recycle=1800
+        driver_url(url), hide_parameters=True, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, pool_recycle=1800
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
+import sqlalchemy as sa
 from fastapi import FastAPI
 from sqlmodel import Session
 from starlette.testclient import TestClient
@@ -14,6 +15,7 @@ from app.accounts.models import Role
 from app.db import make_engine
 from app.main import create_app
 from app.settings import Settings
+from app.web.session import SessionDep
 from tests.conftest import SignIn, open_browser
 from tests.factories import make_account, make_campaign
 
@@ -231,3 +233,19 @@ def test_when_no_connection_comes_free_the_answer_is_to_try_again(settings: Sett
         for connection in held:
             connection.close()
         engine.dispose()
+
+
+def test_the_log_of_a_database_s_fault_holds_no_values(
+    fresh_engine: sa.Engine, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor can a value with line breaks in it write lines of its own there."""
+    app = create_app(settings, fresh_engine)
+
+    @app.get("/boom")
+    def boom(session: SessionDep, email: str) -> None:
+        session.execute(sa.text("SELECT no_such(:email)"), {"email": email})
+
+    with TestClient(app) as client:
+        assert client.get("/boom", params={"email": "ana@example.org\nERROR"}).status_code == 500
+    assert "no_such" in caplog.text
+    assert "ana@example.org" not in caplog.text

@@ -64,7 +64,7 @@ MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/api/v1/campaigns/{slug}"): EVERYBODY,
     ("GET", "/api/v1/campaigns/{slug}/agreement"): RESEARCHERS,
     ("GET", "/api/v1/campaigns/{slug}/items"): ADMINS,
-    ("GET", "/api/v1/campaigns/{slug}/events"): ADMINS,
+    ("GET", "/api/v1/campaigns/{slug}/events"): RESEARCHERS,
     ("GET", "/releases"): RESEARCHERS,
     ("POST", "/releases"): ADMINS,
     ("GET", "/releases/{version}"): RESEARCHERS,

@@ -102,7 +102,7 @@ def _entry(entry: items.GridItem) -> dict[str, Any]:
 
 
 @router.get("/campaigns/{slug}/events", response_class=Response)
-def events(request: Request, slug: str, session: SessionDep, admin: Admin) -> StreamingResponse:
+def events(request: Request, slug: str, session: SessionDep, account: Researcher) -> StreamingResponse:
     """Server-sent events: `progress` with the campaign's progress, at once and whenever it changes."""
     require_place()
     campaign_id = campaigns.get(session, slug).id

@@ -40,7 +40,7 @@ def run() -> None:
             _load(engine, settings)
         with transaction(engine) as session:
             links = [(person, Keys(settings).link_for(person)) for person in _people(session)]
-        _serve_until_stopped(settings, links)
+        _serve_until_stopped(links)
 
 
 def _load(engine: sa.Engine, settings: Settings) -> None:
@@ -59,7 +59,7 @@ def _people(session: Session) -> list[Account]:
     ]
 
 
-def _serve_until_stopped(settings: Settings, links: Sequence[tuple[Account, str]]) -> None:
+def _serve_until_stopped(links: Sequence[tuple[Account, str]]) -> None:
     """Server and worker as processes of their own. A signal to us or to the terminal's group ends both."""
     command = Path(sys.executable).parent / "terroir"
     stop = threading.Event()

@@ -249,3 +249,19 @@ def test_the_log_of_a_database_s_fault_holds_no_values(
         assert client.get("/boom", params={"email": "ana@example.org\nERROR"}).status_code == 500
     assert "no_such" in caplog.text
     assert "ana@example.org" not in caplog.text
+
+
+def test_who_comes_second_to_something_unique_is_told_so(fresh_engine: sa.Engine, settings: Settings) -> None:
+    """As when two people accept two invitations under one address at the same moment."""
+    app = create_app(settings, fresh_engine)
+
+    @app.post("/api/v1/twice")
+    def twice(session: SessionDep) -> None:
+        make_account(session, email="ana@example.org")
+        make_account(session, email="ana@example.org")
+
+    with TestClient(app) as client:
+        reply = client.post("/api/v1/twice")
+    assert reply.status_code == 409
+    assert reply.json()["type"] == "/problems/conflict"
+    assert "nothing was saved" in reply.json()["detail"]

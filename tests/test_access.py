@@ -39,6 +39,7 @@ MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("POST", "/people/invites"): ADMINS,
     ("POST", "/people/invites/{invite_id}/revoke"): ADMINS,
     ("POST", "/people/{account_id}/active"): ADMINS,
+    ("POST", "/people/{account_id}/reset"): ADMINS,
     ("GET", "/images/{sha256}/{size}"): EVERYBODY,
     ("GET", "/campaigns/{slug}/import"): ADMINS,
     ("POST", "/campaigns/{slug}/import"): ADMINS,

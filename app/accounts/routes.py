@@ -196,6 +196,7 @@ def _people(
     fields: dict[str, str] | None = None,
     email: str = "",
     invite_link: str | None = None,
+    reset: tuple[str, str] | None = None,
     status: int = 200,
 ) -> Response:
     return render(
@@ -209,6 +210,7 @@ def _people(
         fields=fields or {},
         email=email,
         invite_link=invite_link,
+        reset=reset,
     )
 
 
@@ -222,6 +224,13 @@ def send_invite(
         return _people(request, session, fields=error.fields, email=email[:200], status=error.status)
     path = str(request.app.url_path_for("accounts:invite", secret=issued.secret))
     return _people(request, session, invite_link=site_address(request) + path)
+
+
+@router.post("/people/{account_id}/reset", name="accounts:reset_password")
+def reset_password(request: Request, session: SessionDep, admin: Admin, account_id: uuid.UUID) -> Response:
+    account = service.reset_password(session, admin, account_id)
+    path = str(request.app.url_path_for("accounts:link", link=keys_of(request).link_for(account)))
+    return _people(request, session, reset=(account.name, site_address(request) + path))
 
 
 @router.post("/people/invites/{invite_id}/revoke", name="accounts:revoke_invite")

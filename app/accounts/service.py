@@ -126,6 +126,18 @@ def set_active(session: Session, admin: Account, account_id: uuid.UUID, is_activ
     return account
 
 
+def reset_password(session: Session, admin: Account, account_id: uuid.UUID) -> Account:
+    """Takes a person's password away and ends their sessions; the admin gives them a sign-in link to set a new one."""
+    account = session.get(Account, account_id)
+    if account is None or not account.is_active:
+        raise NotFound("There is no such open account.")
+    account.password_hash = None
+    account.session_epoch += 1
+    session.add(account)
+    record(session, admin, "password.reset", "account", account.id)
+    return account
+
+
 class Issued(NamedTuple):
     """`secret` is shown once and never again."""
 

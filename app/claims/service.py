@@ -19,7 +19,7 @@ from app.claims.models import Claim, ClaimState
 from app.claims.queries import why_none
 from app.db import now
 from app.errors import Gone, Invalid, NotFound
-from app.items.models import Item
+from app.items.models import Item, Status
 
 MAX_CLAIMS = 10
 RECLAIM_BATCH = 50
@@ -215,17 +215,20 @@ def lock(session: Session, account: Account, claim_id: uuid.UUID) -> Mine:
     return Mine(*found)
 
 
-def extend(session: Session, account: Account, claim_id: uuid.UUID, lease: int) -> Claim:
-    """A heartbeat. A lease that lapsed is taken again while the item has room; raises LeaseGone when it has none."""
-    claim = lock(session, account, claim_id).claim
+def extend(session: Session, account: Account, claim_id: uuid.UUID, default_lease: int) -> Claim:
+    """A heartbeat: the claim's policy says by how much, else `default_lease` seconds.
+
+    A lease that lapsed is taken again while the item has room; raises LeaseGone when it has none.
+    """
+    claim, item, policy = lock(session, account, claim_id)
     at = now()
+    expires = at + timedelta(seconds=lease_seconds(policy, default_lease))
     if claim.state is ClaimState.OPEN:
-        claim.expires_at = at + timedelta(seconds=lease)
+        claim.expires_at = expires
         session.add(claim)
-    elif claim.state is ClaimState.EXPIRED and has_room(session, claim.item_id):
-        scope = {"campaign": claim.campaign_id, "account": account.id, "policy": claim.policy_id}
-        leased = {"items": [claim.item_id], "now": at, "expires": at + timedelta(seconds=lease)}
-        session.execute(_TAKEN, scope | leased).scalars().one()
+    elif claim.state is ClaimState.EXPIRED and item.status is Status.PENDING and item.held < item.wanted:
+        scope = {"campaign": claim.campaign_id, "account": account.id, "policy": policy.id}
+        session.execute(_TAKEN, scope | {"items": [item.id], "now": at, "expires": expires}).scalars().one()
     elif claim.state is ClaimState.EXPIRED:
         raise LeaseGone("Your time on this item ran out and others have judged it since; ask for the next one.")
     else:
@@ -248,14 +251,6 @@ def give_back(session: Session, account: Account, claim_id: uuid.UUID, *, reason
         claim.state, claim.reason = state, reason
         session.add(claim)
         session.flush()
-
-
-def has_room(session: Session, item_id: uuid.UUID) -> bool:
-    return bool(
-        session.execute(
-            sa.text("SELECT held < wanted AND status = 'pending' FROM item WHERE id = :item"), {"item": item_id}
-        ).scalar()
-    )
 
 
 def free_slot(session: Session, item: Item) -> int:

@@ -92,6 +92,25 @@ def test_a_closed_account_is_out_at_once(session: Session, browse: SignIn, ana: 
     assert reply.status_code == 401
 
 
+def test_who_lost_a_password_gets_a_link_and_sets_a_new_one(browse: SignIn, ana: Account, admin: Account) -> None:
+    old = browse(ana)
+    page = browse(admin).post(f"/people/{ana.id}/reset").text
+    assert not is_signed_in(old)
+    assert sign_in(browse()) == 422
+    found = re.search(r"/sign-in/link/([^\"]+)", page)
+    assert found is not None
+    client = browse()
+    assert client.get(found[0]).status_code == 303
+    assert client.post("/account/password", data={"password": "cumin and coriander"}).status_code == 303
+    assert sign_in(browse(), "cumin and coriander") == 303
+    assert browse().get(found[0]).status_code == 410, "the link ends with the new password"
+
+
+def test_a_closed_account_gets_no_link(session: Session, browse: SignIn, ana: Account, admin: Account) -> None:
+    service.set_active(session, admin, ana.id, False)
+    assert browse(admin).post(f"/people/{ana.id}/reset").status_code == 404
+
+
 def test_an_admin_does_not_close_the_own_account(browse: SignIn, admin: Account) -> None:
     assert browse(admin).post(f"/people/{admin.id}/active", data={"is_active": "false"}).status_code == 409
 

@@ -112,15 +112,22 @@ def test_a_heartbeat_extends_a_lease_and_revives_a_lapsed_one(session: Session) 
     item = make_item(session, campaign)
     mine = claim(session, account, campaign).claims[0]
     before = mine.expires_at
-    assert claims.extend(session, account, mine.id, lease=900).expires_at > before
+    assert claims.extend(session, account, mine.id, 900).expires_at > before
     let_expire(session, mine)
     other = make_account(session)
     theirs = claim(session, other, campaign).claims[0]
     with pytest.raises(claims.LeaseGone, match="ran out"):
-        claims.extend(session, account, mine.id, lease=900)
+        claims.extend(session, account, mine.id, 900)
     claims.give_back(session, other, theirs.id, reason=None, skip=False)
-    assert claims.extend(session, account, mine.id, lease=900).state is ClaimState.OPEN
+    assert claims.extend(session, account, mine.id, 900).state is ClaimState.OPEN
     assert held(session, item) == 1
+
+
+def test_a_heartbeat_lasts_as_long_as_the_policy_says(session: Session) -> None:
+    campaign, account = make_campaign(session, lease_seconds=3600), make_account(session)
+    make_item(session, campaign)
+    mine = claim(session, account, campaign).claims[0]
+    assert claims.extend(session, account, mine.id, 60).expires_at > now() + timedelta(seconds=3000)
 
 
 def test_giving_back_twice_frees_one_slot(session: Session) -> None:

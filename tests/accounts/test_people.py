@@ -92,6 +92,13 @@ def test_a_closed_account_is_out_at_once(session: Session, browse: SignIn, ana: 
     assert reply.status_code == 401
 
 
+def test_the_list_offers_what_can_be_done_with_each_account(browse: SignIn, ana: Account, admin: Account) -> None:
+    page = browse(admin).get("/people").text
+    assert f'action="/people/{ana.id}/reset"' in page
+    assert f'action="/people/{ana.id}/active"' in page
+    assert f"/people/{admin.id}/" not in page
+
+
 def test_who_lost_a_password_gets_a_link_and_sets_a_new_one(browse: SignIn, ana: Account, admin: Account) -> None:
     old = browse(ana)
     page = browse(admin).post(f"/people/{ana.id}/reset").text

@@ -1,6 +1,6 @@
 """One question's judgments as integer codes: what the measures that need to know who answered work on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +47,23 @@ class Answers:
     def patterns(self) -> Patterns:
         """How many items got each combination of answers."""
         return Patterns.from_codes(self.item, self.category, self.categories)
+
+    def ordered(self, categories: Sequence[str]) -> "Answers":
+        """The same judgments with the same categories in another order, as ordinal measures want them."""
+        place = np.array([categories.index(name) for name in self.categories], dtype=np.int64)
+        return Answers(self.item, self.rater, place[self.category], self.items, self.raters, tuple(categories))
+
+    def by_item(self) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Each item's code and its answers, as ascending category codes.
+
+        >>> rows = [("i1", "ann", "yes"), ("i2", "ann", "no"), ("i1", "bob", "no")]
+        >>> list(Answers.from_rows(rows).by_item())
+        [(0, (0, 1)), (1, (0,))]
+        """
+        order = np.lexsort((self.category, self.item))
+        items, starts = np.unique(self.item[order], return_index=True)
+        for item, codes in zip(items.tolist(), np.split(self.category[order], starts[1:]), strict=len(items) > 0):
+            yield item, tuple(codes.tolist())
 
     @property
     def n_raters(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Reason = Literal["no_overlap", "no_variation", "no_judgments", "one_item", "no_replicates", "unstable"]
+Reason = Literal["no_overlap", "no_variation", "no_judgments", "one_item", "one_family", "no_replicates", "unstable"]
 FloatArray = npt.NDArray[np.float64]
 
 # The 97.5 % point of the standard normal distribution.
@@ -20,8 +20,9 @@ class Estimate(NamedTuple):
     """A value and its 95 % interval; whatever can't be computed is None, and `reason` then says why.
 
     `no_overlap`: no item has two judgments. `no_variation`: all answers alike, so a chance-corrected figure is 0/0.
-    `no_judgments`: nothing was counted. The value stands, but without an interval: `one_item`, a single item can't
-    be resampled; `no_replicates`, none were asked for; `unstable`, more than 5 % of them are undefined.
+    `no_judgments`: nothing was counted. The value stands, but without an interval: `one_item` or `one_family`,
+    a single one can't be resampled; `no_replicates`, none were asked for; `unstable`, more than 5 % of the
+    replicates are undefined.
     """
 
     value: float | None

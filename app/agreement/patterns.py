@@ -65,7 +65,7 @@ class Patterns:
         for counts, frequency in rows:
             if len(counts) != len(categories) or frequency < 0 or any(count < 0 for count in counts):
                 raise ValueError(f"{tuple(counts)} x {frequency} is no pattern of {len(categories)} categories")
-            answers = tuple(code for code, count in enumerate(counts) for _ in range(count))
+            answers = as_answers(counts)
             if answers and frequency:
                 items_with[answers] += frequency
         ordered = sorted(items_with, key=lambda answers: (len(answers), answers))
@@ -82,6 +82,12 @@ class Patterns:
         counts = sparse.csr_array((np.ones(len(codes)), codes, ends), shape=(len(sizes), len(categories)))
         counts.sum_duplicates()
         return cls(counts, frequency, tuple(categories))
+
+    def answers(self) -> list[tuple[int, ...]]:
+        """Each pattern as its answers: category codes in ascending order, as often as they were given."""
+        codes = np.repeat(self.counts.indices, self.counts.data.astype(np.int64))
+        ends = np.cumsum(self.size.astype(np.int64))
+        return [tuple(part.tolist()) for part in np.split(codes, ends[:-1])] if len(ends) else []
 
     @property
     def n_items(self) -> int:
@@ -130,6 +136,15 @@ class Patterns:
     def shares(self) -> sparse.csr_array:
         """(P, C) each pattern's answers as shares, n / m."""
         return sparse.csr_array(self.counts.multiply((1 / self.size)[:, None]))
+
+
+def as_answers(counts: Sequence[int]) -> tuple[int, ...]:
+    """How often each category was answered, as the answers themselves.
+
+    >>> as_answers((2, 0, 1))
+    (0, 0, 2)
+    """
+    return tuple(code for code, count in enumerate(counts) for _ in range(count))
 
 
 def _distinct_rows(rows: IntArray, base: int) -> tuple[IntArray, IntArray]:

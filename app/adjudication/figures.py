@@ -25,6 +25,7 @@ REASONS = {
     "no_variation": "all answers are alike",
     "no_judgments": "nothing is counted yet",
     "one_item": "one item only, so no interval",
+    "one_family": "one family only, so no interval",
     "no_replicates": "no interval asked for",
     "unstable": "too unstable for an interval",
 }

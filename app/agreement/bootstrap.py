@@ -122,6 +122,9 @@ def _resample(
     chunk = max(1, CHUNK_CELLS // max(len(units), len(patterns.frequency), 2 * len(patterns.categories)))
     for start in range(0, replicates, chunk):
         drawn = rng.multinomial(n_units, units / n_units, size=min(chunk, replicates - start)).astype(np.float64)
-        sample = Sample(patterns, drawn if families is None else drawn @ families.profiles)
+        if families is not None:
+            # In one order in memory, since sums in another would end in other last bits.
+            drawn = np.ascontiguousarray(drawn @ families.profiles)
+        sample = Sample(patterns, drawn)
         for name, coefficient in wanted.items():
             resampled[name][start : start + chunk] = coefficient(sample)

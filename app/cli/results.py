@@ -5,19 +5,22 @@ from typing import Annotated, Any
 
 import typer
 
+from app.agreement.bootstrap import Level
 from app.agreement.longform import agreement_from_rows
 from app.campaigns import service as campaigns
 from app.cli import release
+from app.cli.agreement_report import Source, campaign_source, command_line, file_source, write_report
 from app.cli.common import JsonFlag, installation, say, say_json
 from app.db import transaction
+from app.judgments.votes import Cluster, grouping
 from app.judgments.votes import agreement as campaign_agreement
-from app.judgments.votes import grouping
 
 FIGURES = (
     ("percent_agreement", "agreement"),
     ("krippendorff_alpha", "alpha"),
     ("fleiss_kappa", "Fleiss"),
     ("gwet_ac1", "AC1"),
+    ("gwet_ac2", "AC2"),
 )
 
 
@@ -32,39 +35,56 @@ def agreement(
         Path | None, typer.Option("--from", help="CSV with the columns item, rater, question, value.")
     ] = None,
     by: Annotated[str | None, typer.Option(help="subtask, country, generator or rater; a column with --from.")] = None,
+    level: Annotated[
+        Level, typer.Option(help="ordinal: a near miss counts in part (no < unsure < yes; with --from see the docs).")
+    ] = "nominal",
+    cluster: Annotated[Cluster, typer.Option(help="What the bootstrap draws: items, or whole families.")] = "items",
+    cluster_by: Annotated[str | None, typer.Option(help="With --from: the column that names an item's family.")] = None,
     raters: Annotated[bool, typer.Option(help="Add each rater's accuracy and each item's posterior.")] = False,
     all_: Annotated[bool, typer.Option("--all", help="Every counted judgment, not each item's first two.")] = False,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.", min=0)] = 0,
     replicates: Annotated[int, typer.Option(help="Of the bootstrap.", min=1, max=100_000)] = 1000,
+    html: Annotated[Path | None, typer.Option(help="Write a report to this file; it needs no other.")] = None,
     json: JsonFlag = False,
 ) -> None:
     """Agreement per question: percent, Krippendorff's alpha, Fleiss' kappa, Gwet's AC1, each with its interval."""
     if (campaign is None) == (from_ is None):
         raise typer.BadParameter("Give either --campaign SLUG or --from FILE.csv.")
+    if cluster_by is not None and from_ is None:
+        raise typer.BadParameter("--cluster-by goes with --from; a campaign knows its families: --cluster families.")
+    if from_ is not None and cluster == "families" and cluster_by is None:
+        raise typer.BadParameter("Name the column that holds each item's family: --cluster-by COLUMN.")
+    command = command_line(
+        {
+            "--campaign": campaign, "--from": from_, "--by": by, "--level": level,
+            "--cluster": "families" if cluster_by is not None else cluster, "--cluster-by": cluster_by,
+            "--raters": raters, "--all": all_, "--seed": seed, "--replicates": replicates, "--html": html,
+        }
+    )  # fmt: skip
     if from_ is not None:
-        document = agreement_from_rows(from_, by=by, seed=seed, replicates=replicates, raters=raters)
+        document = agreement_from_rows(
+            from_, by=by, level=level, cluster_by=cluster_by, seed=seed, replicates=replicates, raters=raters
+        )
+        source = file_source(from_)
     else:
         assert campaign is not None
-        document = _of_campaign(campaign, by, raters, all_, seed, replicates)
+        wanted = {"level": level, "cluster": cluster, "seed": seed, "replicates": replicates, "raters": raters}
+        document, source = _of_campaign(campaign, by, every_judgment=all_, **wanted)
+    if html is not None:
+        write_report(html, document, source, by=by, command=command)
     if json:
         say_json(document)
     else:
         _print(document)
+        if html is not None:
+            say(f"The report is in {html}.")
 
 
-def _of_campaign(
-    slug: str, by: str | None, raters: bool, every_judgment: bool, seed: int, replicates: int
-) -> dict[str, Any]:
+def _of_campaign(slug: str, by: str | None, *, every_judgment: bool, **wanted: Any) -> tuple[dict[str, Any], Source]:
     with installation() as (_, engine), transaction(engine) as session:
-        return campaign_agreement(
-            session,
-            campaigns.get(session, slug).id,
-            by=grouping(by),
-            every_judgment=every_judgment,
-            raters=raters,
-            seed=seed,
-            replicates=replicates,
-        )
+        campaign, policy = campaigns.with_policy(session, slug)
+        document = campaign_agreement(session, campaign.id, by=grouping(by), every_judgment=every_judgment, **wanted)
+        return document, campaign_source(campaign, policy, every_judgment=every_judgment)
 
 
 def _print(document: dict[str, Any]) -> None:
@@ -79,12 +99,16 @@ def _print_table(heading: str, questions: dict[str, Any]) -> None:
     if heading:
         say(f"\n{heading}")
     for key, report in questions.items():
+        bootstrap = report["bootstrap"]
+        families = f" of {bootstrap['n_families']} families" if bootstrap["unit"] == "family" else ""
         say(
             f"{key}: {report['n_judgments']} judgments of {report['n_items']} items by {report['n_raters']} raters, "
-            f"{report['n_items_paired']} items with two or more"
+            f"{report['n_items_paired']} items{families} with two or more"
         )
         for figure, words in FIGURES:
-            say(f"  {words:<10} {_estimate(report[figure])}")
+            if figure in report:
+                name = "alpha, ord." if report["level"] == "ordinal" and words == "alpha" else words
+                say(f"  {name:<11} {_estimate(report[figure])}")
         for warning in report.get("warnings", []):
             say(f"  note: {warning}")
 

@@ -2,20 +2,26 @@
 
 import uuid
 from collections import defaultdict
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.agreement.answers import Answers
-from app.agreement.patterns import Patterns
+from app.agreement.bootstrap import Level
+from app.agreement.families import Families
+from app.agreement.patterns import Patterns, as_answers
 from app.agreement.raters import rater_report
 from app.agreement.report import question_report
 from app.agreement.rules import ANSWERS
 from app.errors import Invalid
 
+Cluster = Literal["items", "families"]
+
 GROUPINGS = ("subtask", "country", "generator", "rater")
 QUESTIONS = ("food1_identity", "food1_origin", "food2_identity", "food2_origin", "background")
+ORDERED = ("no", "unsure", "yes")
+"""The answers as a scale."""
 FIRST_JUDGMENTS = 2
 """With adaptive overlap the items that disagree get more judgments, which bends every figure: the first two of each
 item are a fair sample whatever the rule."""
@@ -62,6 +68,8 @@ def agreement(
     by: str | None = None,
     every_judgment: bool = False,
     raters: bool = False,
+    level: Level = "nominal",
+    cluster: Cluster = "items",
     seed: int = 0,
     replicates: int = 1000,
 ) -> dict[str, Any]:
@@ -69,21 +77,27 @@ def agreement(
 
     Counted judgments only: each item's first two, or all with `every_judgment`. By "country" is by the first
     food's claimed origin; by "rater" takes all judgments of the items that rater judged. Gold items stay out.
+    Level "ordinal" takes the answers as no < unsure < yes; `cluster` "families" resamples items by their first food.
     """
+    wanted: dict[str, Any] = {"level": level, "cluster": cluster, "seed": seed, "replicates": replicates}
     scope = {"campaign": campaign_id, "first": 1_000_000 if every_judgment else FIRST_JUDGMENTS}
-    document: dict[str, Any] = {"questions": _reports(session, scope, None, seed, replicates).get(None, {})}
+    document: dict[str, Any] = {"questions": _reports(session, scope, None, **wanted).get(None, {})}
     if raters:
         for key, model in _rater_reports(session, scope).items():
             document["questions"][key] |= model
     if by is not None:
-        grouped = _reports(session, scope, by, seed, replicates)
+        grouped = _reports(session, scope, by, **wanted)
         document["by"] = {name: {"questions": grouped[name]} for name in sorted(grouped, key=str)}
     return document
 
 
 def _reports(
-    session: Session, scope: dict[str, Any], by: str | None, seed: int, replicates: int
+    session: Session, scope: dict[str, Any], by: str | None, **wanted: Any
 ) -> dict[str | None, dict[str, Any]]:
+    """{part of `by`: {question: its document}}; `wanted` is passed on to `_report`."""
+    family, tallies = "NULL::uuid", "tally"
+    if wanted["cluster"] == "families":
+        family, tallies = "item.family_id", "tally JOIN item ON item.id = tally.item_id"
     statement = f"""
         WITH {_COUNTED}, part AS ({_GROUPS[by]}),
         tally AS (
@@ -93,8 +107,9 @@ def _reports(
             FROM vote JOIN part USING (item_id) GROUP BY part.name, vote.question, vote.item_id
         ),
         pattern AS (
-            SELECT name, question, yes, no, unsure, count(*) AS items FROM tally
-            GROUP BY name, question, yes, no, unsure
+            SELECT name, question, {family} AS family, yes, no, unsure, count(*) AS items
+            FROM {tallies}
+            GROUP BY 1, 2, 3, 4, 5, 6
         ),
         people AS (
             SELECT part.name, vote.question, count(DISTINCT account_id) AS raters
@@ -107,18 +122,22 @@ def _reports(
     for row in session.execute(sa.text(statement), scope):
         rows[row.name][row.question].append(row)
     return {
-        name: {
-            key: question_report(
-                Patterns.from_rows([((row.yes, row.no, row.unsure), row.items) for row in questions[key]], ANSWERS),
-                n_raters=questions[key][0].raters,
-                seed=seed,
-                replicates=replicates,
-            )
-            for key in QUESTIONS
-            if key in questions
-        }
+        name: {key: _report(questions[key], **wanted) for key in QUESTIONS if key in questions}
         for name, questions in rows.items()
     }
+
+
+def _report(rows: list[Any], *, level: Level, cluster: Cluster, seed: int, replicates: int) -> dict[str, Any]:
+    """One question's document from its rows: how many items (of a family) got each combination of answers."""
+    categories = ORDERED if level == "ordinal" else ANSWERS
+    counted = [(row.family, tuple(getattr(row, answer) for answer in categories), row.items) for row in rows]
+    patterns = Patterns.from_rows([(counts, items) for _, counts, items in counted], categories)
+    families = None
+    if cluster == "families":
+        families = Families.from_items(patterns, [(name, as_answers(counts), items) for name, counts, items in counted])
+    return question_report(
+        patterns, n_raters=rows[0].raters, level=level, families=families, seed=seed, replicates=replicates
+    )
 
 
 def _rater_reports(session: Session, scope: dict[str, Any]) -> dict[str, dict[str, Any]]:

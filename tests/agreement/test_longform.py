@@ -142,3 +142,54 @@ def test_a_missing_file_a_folder_and_an_unknown_group_are_named(tmp_path: Path) 
         agreement_from_rows(written(tmp_path, "i,a,q,yes"), by="country")
     with pytest.raises(TerroirError, match="can't be shown by value"):
         agreement_from_rows(written(tmp_path, "i,a,q,yes"), by="value")
+
+
+def test_ordinal_values_that_are_numbers_are_ordered_as_numbers(tmp_path: Path) -> None:
+    rows = ["i1,ann,q,9", "i1,bob,q,10", "i2,ann,q,2", "i2,bob,q,2", "i3,ann,q,10", "i3,bob,q,10", "i4,ann,q,9"]
+    found = agreement_from_rows(written(tmp_path, *rows), level="ordinal")["questions"]["q"]
+    assert list(found["categories"]) == ["2", "9", "10"]
+    assert found["level"] == "ordinal"
+    # Answers of paired items: 2, 2, 9, 10, 10, 10, so midranks 1, 2.5, 4.5 and deviations from 3 of -2, -0.5, 1.5.
+    assert found["krippendorff_alpha"]["value"] == pytest.approx(1 - 5 * 2**2 / (6 * (2 * 4 + 0.25 + 3 * 2.25)))
+    assert not any("alphabetical" in warning for warning in found["warnings"])
+
+
+def test_ordinal_text_is_ordered_by_the_alphabet_and_says_so(tmp_path: Path) -> None:
+    rows = ["i1,ann,q,low", "i1,bob,q,mid", "i2,ann,q,high", "i2,bob,q,high", "i1,ann,two,a", "i1,bob,two,b"]
+    found = agreement_from_rows(written(tmp_path, *rows), level="ordinal")["questions"]
+    assert "The answers are taken in alphabetical order: high, low, mid." in found["q"]["warnings"]
+    assert not any("alphabetical" in warning for warning in found["two"]["warnings"])  # two have only one distance
+
+
+def test_nominal_is_what_it_was_and_says_so() -> None:
+    found = agreement_from_rows(cases.WWD_REVIEWS, replicates=50)["questions"]["is_this_dish"]
+    assert found["level"] == "nominal"
+    assert "gwet_ac2" not in found
+
+
+def test_two_ways_to_write_a_number_are_no_scale(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"'1' and '1\.0' are the same number"):
+        agreement_from_rows(written(tmp_path, "i1,ann,q,1", "i1,bob,q,1.0", "i2,ann,q,2"), level="ordinal")
+
+
+def test_a_column_names_families_and_an_empty_one_is_alone(tmp_path: Path) -> None:
+    header = f"{HEADER},dish"
+    rows = [f"i{n},{rater},q,{value},{dish}" for n, dish in enumerate(["rice", "rice", "soup", "", ""])
+            for rater, value in (("ann", "yes"), ("bob", "no" if n % 2 else "yes"))]  # fmt: skip
+    file = written(tmp_path, *rows, header=header)
+    found = agreement_from_rows(file, cluster_by="dish", by="rater")
+    assert found["questions"]["q"]["bootstrap"]["unit"] == "family"
+    assert found["questions"]["q"]["bootstrap"]["n_families"] == 4
+    assert found["by"]["ann"]["questions"]["q"]["bootstrap"]["n_families"] == 4
+    same = agreement_from_rows(file, cluster_by="item")["questions"]["q"]
+    assert same["krippendorff_alpha"] == agreement_from_rows(file)["questions"]["q"]["krippendorff_alpha"]
+
+
+def test_an_item_in_two_families_and_a_column_that_makes_none_are_refused(tmp_path: Path) -> None:
+    file = written(tmp_path, "i1,ann,q,yes,a", "i2,ann,q,yes,a", "i1,bob,q,yes,b", header=f"{HEADER},dish")
+    with pytest.raises(Invalid, match=r"judgments\.csv, row 4: this item has another dish in an earlier row"):
+        agreement_from_rows(file, cluster_by="dish")
+    with pytest.raises(Invalid, match="Items don't belong together by rater"):
+        agreement_from_rows(file, cluster_by="rater")
+    with pytest.raises(Invalid, match="no column 'region'"):
+        agreement_from_rows(file, cluster_by="region")

@@ -61,3 +61,15 @@ def test_few_items_and_no_overlap_are_said() -> None:
     assert few["warnings"] == ["Only 9 items have two or more judgments: too few for a firm figure."]
     none = question_report(Patterns.from_rows([((1, 0, 0), 5)], ANSWERS), n_raters=3)
     assert none["warnings"] == ["No item has two judgments, so agreement can't be measured yet."]
+
+
+def test_ordinal_keeps_every_key_and_adds_ac2() -> None:
+    votes = Patterns.from_rows([((3, 0, 0), 60), ((2, 1, 0), 30), ((0, 1, 2), 40)], ["no", "unsure", "yes"])
+    nominal, ordinal = (question_report(votes, n_raters=4, level=level) for level in ("nominal", "ordinal"))
+    assert set(ordinal) == {*nominal, "gwet_ac2"}
+    assert (nominal["level"], ordinal["level"]) == ("nominal", "ordinal")
+    for figure in ("percent_agreement", "fleiss_kappa", "gwet_ac1"):
+        assert ordinal[figure] == nominal[figure]
+    for figure, kinder in (("krippendorff_alpha", nominal["krippendorff_alpha"]), ("gwet_ac2", nominal["gwet_ac1"])):
+        assert ordinal[figure]["low"] < ordinal[figure]["value"] < ordinal[figure]["high"]
+        assert ordinal[figure]["value"] > kinder["value"]  # every dissent is a near miss

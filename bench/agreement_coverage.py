@@ -7,10 +7,13 @@ interval from 1,000 replicates. A share of 0.95 is perfect; its own standard err
 import numpy as np
 
 from app.agreement.bootstrap import NOMINAL, estimates
+from app.agreement.families import Families
+from app.agreement.intervals import Estimate
 from app.agreement.patterns import Patterns
 
 STUDIES = 2_000
 CATEGORIES = ("yes", "no", "unsure")
+HEADER = "  ".join(f"{name:>18}" for name in NOMINAL)
 
 
 def study(n_items: int, yes: float, k: int, rng: np.random.Generator) -> Patterns:
@@ -23,20 +26,59 @@ def study(n_items: int, yes: float, k: int, rng: np.random.Generator) -> Pattern
     return Patterns.from_codes(np.repeat(np.arange(n_items), k), answer.ravel().astype(int), CATEGORIES)
 
 
+def family_study(n_families: int, size: int, rng: np.random.Generator) -> tuple[Patterns, Families]:
+    """Families of `size` items with three answers each: in half of them raters slip at 40 %, in the rest at 2 %."""
+    family = np.repeat(np.arange(n_families), size)
+    slips = np.where(rng.random(n_families) < 0.5, 0.4, 0.02)[family]
+    truth = np.where(rng.random(len(family)) < 0.6, 0, 1)
+    slip = rng.random((len(family), 3)) < slips[:, None]
+    answer = np.sort(np.where(slip, rng.integers(0, 3, (len(family), 3)), truth[:, None]), axis=1)
+    patterns = Patterns.from_codes(np.repeat(np.arange(len(family)), 3), answer.ravel(), CATEGORIES)
+    rows = [(one, tuple(given), 1) for one, given in zip(family.tolist(), answer.tolist(), strict=True)]
+    return patterns, Families.from_items(patterns, rows)
+
+
 def main() -> None:
     rng = np.random.default_rng(7)
-    print(f"{'items':>6} {'yes':>5} {'k':>2}  " + "  ".join(f"{name:>18}" for name in NOMINAL))
+    print(f"{'items':>6} {'yes':>5} {'k':>2}  " + HEADER)
     for n_items, yes, k in [(50, 0.6, 3), (200, 0.6, 3), (200, 0.9, 3), (200, 0.9, 2), (1000, 0.9, 3)]:
         truth = estimates(study(2_000_000, yes, k, rng), replicates=0)
-        held = dict.fromkeys(NOMINAL, 0)
-        given = dict.fromkeys(NOMINAL, 0)
+        held = Held(truth)
         for seed in range(STUDIES):
-            for name, found in estimates(study(n_items, yes, k, rng), seed=seed).items():
-                if found.low is not None and found.high is not None:
-                    given[name] += 1
-                    held[name] += found.low <= (truth[name].value or 0) <= found.high
-        shares = "  ".join(f"{held[name] / given[name]:>18.3f}" for name in NOMINAL)
-        print(f"{n_items:>6} {yes:>5} {k:>2}  {shares}")
+            held.add(estimates(study(n_items, yes, k, rng), seed=seed))
+        print(f"{n_items:>6} {yes:>5} {k:>2}  {held}")
+    families_table(rng, STUDIES)
+
+
+def families_table(rng: np.random.Generator, studies: int) -> None:
+    """The same for items of families that are hard or easy together, resampled as items and as families."""
+    print(f"\n{'families x items':>16} {'drawn':>9}  " + HEADER)
+    for n_families, size in [(15, 10), (60, 10), (200, 5)]:
+        truth = estimates(family_study(40_000, size, rng)[0], replicates=0)
+        by_item, by_family = Held(truth), Held(truth)
+        for seed in range(studies):
+            patterns, families = family_study(n_families, size, rng)
+            by_item.add(estimates(patterns, seed=seed))
+            by_family.add(estimates(patterns, families=families, seed=seed))
+        print(f"{f'{n_families} x {size}':>16} {'items':>9}  {by_item}\n{'':>16} {'families':>9}  {by_family}")
+
+
+class Held:
+    """How many of the intervals given hold the truth, per figure."""
+
+    def __init__(self, truth: dict[str, Estimate]) -> None:
+        self.truth = truth
+        self.held = dict.fromkeys(truth, 0)
+        self.given = dict.fromkeys(truth, 0)
+
+    def add(self, found: dict[str, Estimate]) -> None:
+        for name, one in found.items():
+            if one.low is not None and one.high is not None:
+                self.given[name] += 1
+                self.held[name] += one.low <= (self.truth[name].value or 0) <= one.high
+
+    def __str__(self) -> str:
+        return "  ".join(f"{self.held[name] / self.given[name]:>18.3f}" for name in NOMINAL)
 
 
 if __name__ == "__main__":

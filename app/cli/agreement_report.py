@@ -41,11 +41,11 @@ STYLES = ("tokens.css", "report.css")
 
 
 class Source(NamedTuple):
-    """What a report is about: its title, what is known of the data, and how its questions and parts are called."""
+    """What a report is about: its title, and what is known of the data. A campaign's questions and parts have names."""
 
     title: str
     facts: tuple[tuple[str, str], ...]
-    questions: Mapping[str, str]
+    is_campaign: bool
 
 
 class Mark(NamedTuple):
@@ -74,7 +74,7 @@ class Axis(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Everything, or one value of what the report is by: (question as people call it, its document, its axis)."""
+    """Everything, or one value of what the report is by; `questions` are (name, document, axis of its picture)."""
 
     name: str
     questions: Sequence[tuple[str, Mapping[str, Any], Axis]]
@@ -88,14 +88,14 @@ def campaign_source(campaign: Campaign, policy: Policy, *, every_judgment: bool)
         ("Policy", f"version {policy.version}: rule {policy.rule}, {policy.overlap} judgments an item"),
         ("Judgments used", f"{basis}; gold items and adjudications left out."),
     )
-    return Source(f"Agreement: {campaign.name}", facts, QUESTIONS)
+    return Source(f"Agreement: {campaign.name}", facts, is_campaign=True)
 
 
 def file_source(path: Path) -> Source:
     """What a report says of a file's judgments; the checksum tells whether another reader has the same file."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     facts = (("File", path.name), ("SHA-256", digest), ("Judgments used", "Every row with a value."))
-    return Source(f"Agreement: {path.name}", facts, {})
+    return Source(f"Agreement: {path.name}", facts, is_campaign=False)
 
 
 def command_line(options: Mapping[str, Any]) -> str:
@@ -143,10 +143,16 @@ def render_report(document: Mapping[str, Any], source: Source, *, by: str | None
 
 
 def _parts(document: Mapping[str, Any], source: Source, by: str | None) -> Iterator[Part]:
-    for name, part in [("", document), *document.get("by", {}).items()]:
-        named = geography.name_of(name) if by == "country" and source.questions else name
+    labels = QUESTIONS if source.is_campaign else {}
+    for name, part in [("Everything", document), *_named(document.get("by", {}), source, by)]:
         questions = part["questions"].items()
-        yield Part(named, [(source.questions.get(key, key), report, _axis(report)) for key, report in questions])
+        yield Part(name, [(labels.get(key, key), report, _axis(report)) for key, report in questions])
+
+
+def _named(parts: Mapping[str, Any], source: Source, by: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, part in parts.items():
+        # A file's countries are written as its owner writes them; a campaign's are codes.
+        yield (geography.name_of(name) if by == "country" and source.is_campaign else name or "(empty)"), part
 
 
 def _axis(report: Mapping[str, Any]) -> Axis:

@@ -167,6 +167,7 @@ def test_a_campaigns_report_names_its_policy_and_families(
         session.commit()
     words = ["--campaign", "my-set", "--cluster", "families", "--level", "ordinal", "--by", "country"]
     ended = run("agreement", *words, "--html", "report.html", "--json")
+    assert ended.status == 0, ended.err
     report = json.loads(ended.out)["questions"]["food1_identity"]
     assert report["bootstrap"]["unit"] == "family"
     assert report["percent_agreement"] == {"value": 0.5, "low": None, "high": None, "reason": "one_family"}

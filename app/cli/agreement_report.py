@@ -146,7 +146,7 @@ def _parts(document: Mapping[str, Any], source: Source, by: str | None) -> Itera
     labels = QUESTIONS if source.is_campaign else {}
     for name, part in [("Everything", document), *_named(document.get("by", {}), source, by)]:
         questions = part["questions"].items()
-        yield Part(name, [(labels.get(key, key), report, _axis(report)) for key, report in questions])
+        yield Part(name, [(labels.get(key, key), report, picture_axis(report)) for key, report in questions])
 
 
 def _named(parts: Mapping[str, Any], source: Source, by: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -155,7 +155,8 @@ def _named(parts: Mapping[str, Any], source: Source, by: str | None) -> Iterator
         yield (geography.name_of(name) if by == "country" and source.is_campaign else name or "(empty)"), part
 
 
-def _axis(report: Mapping[str, Any]) -> Axis:
+def picture_axis(report: Mapping[str, Any]) -> Axis:
+    """The axis that a question's figures and their intervals share."""
     figures = [report[figure][key] for figure in FIGURES if figure in report for key in ("value", "low")]
     if any(figure is not None and figure < 0 for figure in figures):
         return Axis(-1, ((0, "−1"), (50, "0"), (100, "1")))

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.cli.agreement_report import command_line
+from app.cli.agreement_report import command_line, picture_axis
 from tests.factories import make_campaign, make_item
 from tests.judgments.test_votes import voted
 
@@ -110,6 +110,19 @@ def test_the_command_in_the_report_makes_the_same_report(run: Run, judgments_fil
     assert run(*parts[1:]).status == 0
     again = Path("one report.html").read_text(encoding="utf-8")
     assert re.sub("<time.*</time>", "", again) == re.sub("<time.*</time>", "", first)
+
+
+@pytest.mark.parametrize(
+    ("figures", "start", "place"),
+    [((0.25, 0.0, 0.5), 0, (25, 0, 50)), ((0.0, -0.5, 0.5), -1, (50, 25, 75)), ((-0.5, -2.0, 1.0), -1, (25, 0, 100))],
+)
+def test_a_picture_begins_at_0_and_at_minus_1_where_figures_are_negative(
+    figures: tuple[float, ...], start: int, place: tuple[float, ...]
+) -> None:
+    estimate = dict(zip(("value", "low", "high"), figures, strict=True))
+    axis = picture_axis({"gwet_ac1": estimate, "fleiss_kappa": dict.fromkeys(estimate)})
+    assert (axis.start, axis.mark(estimate)) == (start, place)
+    assert axis.mark(dict.fromkeys(estimate)) is None
 
 
 def test_hostile_names_are_text(run: Run, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from app.releases.models import Release
 CHUNK = 32
 """Questions whose answers are committed together: what a killed run loses at most."""
 FAILURES_ALLOWED = 0.05
-"""With a larger share of questions left unanswered by the engine, a run is incomplete: no result to compare with others."""
+"""With a larger share of questions that failed, a run is incomplete: no result to compare with others."""
 MAX_TOKENS = {Strategy.BASE: 512, Strategy.DIRECT: 512, Strategy.COT: 2048}
 
 Progress = Callable[[int, int], None]

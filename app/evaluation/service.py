@@ -21,7 +21,7 @@ from app.evaluation.metrics import Answer, metrics
 from app.evaluation.models import Prediction, Run, RunStatus
 from app.evaluation.prompts import Strategy
 from app.evaluation.reading import ReleasedItem, ReleaseFiles
-from app.evaluation.replies import PARSER_VERSION, State, parse_reply
+from app.evaluation.replies import PARSER_VERSION, State, parse_reply, storable
 from app.items.image_bytes import format_of
 from app.items.models import Subtask
 from app.releases.models import Release
@@ -231,7 +231,7 @@ def _row(run_id: uuid.UUID, one: Asked, reply: Reply) -> dict[str, Any]:
         "pred_name": name,
         "pred_country": country,
         "state": state.value,
-        "error": reply.error,
+        "error": storable(reply.error[:500]) if reply.error is not None else None,
         "latency_ms": reply.latency_ms,
         "input_tokens": reply.input_tokens,
         "output_tokens": reply.output_tokens,

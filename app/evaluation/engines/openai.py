@@ -72,13 +72,12 @@ class OpenAIEngine:
         seed: int = 0,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-            raise Invalid("--base-url takes an address such as http://127.0.0.1:8000/v1, without a name or key in it.")
-        self._host = parts.hostname
+        self._host = _host_of(base_url)
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "terroir"}
-        if api_key:
+        if api_key := (api_key or "").strip():
+            if not api_key.isascii() or not api_key.isprintable():
+                raise Invalid("OPENAI_API_KEY holds letters that no key has; copy it again.")
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._model = model
         self._decoding = {"temperature": 0, "max_tokens": max_tokens, "seed": seed}
@@ -176,6 +175,17 @@ class OpenAIEngine:
         if error.code in _HOPELESS:
             raise UnusableEngine(f"{words} Check --base-url, --model and OPENAI_API_KEY, then run the command again.")
         return _Failure(words, error.code in _TRY_AGAIN, _retry_after(error.headers.get("Retry-After")))
+
+
+def _host_of(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url)
+        plain = base_url.isascii() and base_url.isprintable() and " " not in base_url and parts.port != 0
+    except ValueError:
+        plain = False
+    if not plain or parts.scheme not in ("http", "https") or parts.username or parts.query or not parts.hostname:
+        raise Invalid("--base-url takes an address such as http://127.0.0.1:8000/v1, without a name or key in it.")
+    return parts.hostname
 
 
 def _content(question: Question) -> list[dict[str, Any]]:

@@ -110,6 +110,8 @@ def test_distance_is_to_the_background() -> None:
     assert value(groups, "same_continent", "retention") == 1
     with_food = [*ALONE, koshary("MF", "x", "Italy", other_food=("IT",))]
     assert list(metrics(with_food)["by_distance"]["MF"]) == ["cross_continent"]
+    with_both = [*ALONE, koshary("MFB", "x", "Italy", background="EG", other_food=("IT",))]
+    assert list(metrics(with_both)["by_distance"]["MFB"]) == ["same_country"]
 
 
 def test_by_country_and_confusion_by_hand() -> None:
@@ -174,6 +176,7 @@ def test_aliases_stand_apart() -> None:
     group = metrics(answers, aliases=True)["subtasks"]["SF"]
     # "kushari", "koshary": 2 bigrams (sh, ha, ar: 3 of 9), letters {k,s,h,a,r} of {k,u,s,h,a,r,i,o,y}: 5 of 9; 0.4.
     assert name_similarity("kushari", "koshary") == pytest.approx(0.7 * 3 / 9 + 0.3 * 5 / 9)
+    assert value(group, "name_accuracy") == 1 / 2
     answers[0] = answers[0]._replace(pred_name="abc", aliases=("abc",))
     group = metrics(answers, aliases=True)["subtasks"]["SF"]
     assert (value(group, "name_accuracy"), value(group, "name_accuracy_with_aliases")) == (0, 1 / 2)
@@ -200,6 +203,17 @@ def test_an_interval_resamples_dishes() -> None:
     assert estimate.value == 10 / 17
     assert estimate.low == pytest.approx(low, abs=0.03)
     assert estimate.high == pytest.approx(high, abs=0.03)
+
+
+def test_replicates_without_an_answer_are_undefined() -> None:
+    """Two of four dishes have none: (1/2)^4 of the replicates miss both others, which is more than 1 in 20."""
+    half = np.array([1.0, 1.0, 0.0, 0.0])
+    assert Resamples(4, seed=0, replicates=4000).share(half, half, reason="") == (1, None, None, "unstable")
+
+
+def test_the_first_of_several_images_of_a_dish_alone_is_the_reference() -> None:
+    answers = [*ALONE, koshary("SF", "x", "Japan"), koshary("SFB", "x", "Egypt", background="JP")]
+    assert value(metrics(answers)["subtasks"]["SFB"], "retention") == 1
 
 
 def test_one_dish_has_no_interval() -> None:

@@ -7,7 +7,7 @@ from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
 import app.models  # noqa: F401  (fills the metadata)
-from app.db import driver_url
+from app.db import make_engine
 from app.db.connect import database_url
 from app.settings import get_settings
 
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _with_url(url: str) -> None:
-    engine = sa.create_engine(driver_url(url), poolclass=sa.NullPool)
+    engine = make_engine(url, pooled=False)  # a pool would keep a test database from being dropped
     with engine.connect() as connection:
         run(connection)
         connection.commit()

@@ -19,7 +19,7 @@ Text = Annotated[str, Form()]
 
 
 @router.get("/sign-in", name="accounts:sign_in")
-def sign_in_page(request: Request, account: Visitor, next: str = "/") -> Response:  # noqa: A002
+def sign_in_page(request: Request, account: Visitor, next: str = "/") -> Response:  # noqa: A002  (its name in the address)
     if account is not None:
         return redirect_to(local_path(next))
     return render(request, "accounts/sign_in.html", title="Sign in", next=local_path(next), email="", error=None)
@@ -31,7 +31,7 @@ def sign_in(
     session: SessionDep,
     email: Text = "",
     password: Text = "",
-    next: Text = "/",  # noqa: A002
+    next: Text = "/",  # noqa: A002  (its name in the address)
 ) -> Response:
     keys = (f"account {email.strip().lower()[:200]}", f"address {request.client.host if request.client else ''}")
     try:

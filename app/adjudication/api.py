@@ -48,7 +48,7 @@ def agreement(
     session: SessionDep,
     account: Researcher,
     by: Annotated[str | None, Query(description="subtask, country, generator or rater.")] = None,
-    all: Annotated[bool, Query(description="Every counted judgment, not each item's first two.")] = False,  # noqa: A002
+    all: Annotated[bool, Query(description="Every counted judgment, not each item's first two.")] = False,  # noqa: A002  (its name in the address)
     seed: Annotated[int, Query(ge=0, le=MAX_SEED)] = 0,
     replicates: Annotated[int, Query(ge=0, le=MAX_REPLICATES)] = 1000,
 ) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def agreement(
     account: Researcher,
     slug: str,
     by: str = "",
-    all: str = "",  # noqa: A002
+    all: str = "",  # noqa: A002  (its name in the address)
 ) -> Response:
     campaign = campaigns.get(session, slug)
     here = str(request.app.url_path_for("adjudication:agreement", slug=slug))
@@ -105,7 +105,7 @@ def agreement_csv(
     account: Researcher,
     slug: str,
     by: str = "",
-    all: str = "",  # noqa: A002
+    all: str = "",  # noqa: A002  (its name in the address)
 ) -> Response:
     table = _figures(session, campaigns.get(session, slug), by, every_judgment=_is_set(all))
     name = "-".join(["agreement", slug, *([f"by-{by}"] if by else []), *(["all"] if _is_set(all) else [])])

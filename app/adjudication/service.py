@@ -12,7 +12,7 @@ from app.adjudication.models import Adjudication
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
 from app.claims.models import Claim, ClaimState
-from app.db import now
+from app.db import UNSTORABLE, now
 from app.errors import Conflict, Forbidden, Invalid
 from app.items import queries as items
 from app.items.models import Item, Status
@@ -96,7 +96,7 @@ def _checked(outcome: str, note: str) -> tuple[Status, str]:
         faults["note"] = "Say why, in a sentence: it stays with the decision."
     elif len(reason) > MAX_NOTE:
         faults["note"] = f"At most {MAX_NOTE:,} characters, please; this has {len(reason):,}."
-    elif any(character == "\0" or 0xD800 <= ord(character) <= 0xDFFF for character in reason):
+    elif UNSTORABLE.search(reason):
         faults["note"] = "This text holds characters that can't be stored; please type it again."
     if faults:
         raise Invalid(next(iter(faults.values())), fields=faults)

@@ -1,6 +1,7 @@
 """Engine, sessions and column types. The embedded PostgreSQL and the schema check live beside this file."""
 
 import enum
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,9 @@ def text_enum(enumeration: type[enum.StrEnum]) -> sa.Enum:
         values_callable=lambda members: [member.value for member in members],
     )
 
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What no text or JSON document in PostgreSQL can hold: NUL, and halves of surrogate pairs."""
 
 TIMESTAMP = sa.DateTime(timezone=True)
 TEXT_LIST = sa.ARRAY(sa.Text())
@@ -90,6 +94,7 @@ def transaction(engine: sa.Engine) -> Iterator[Session]:
 __all__ = [
     "TEXT_LIST",
     "TIMESTAMP",
+    "UNSTORABLE",
     "SQLModel",
     "created_at",
     "driver_url",

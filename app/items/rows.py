@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from app import geography
+from app.db import UNSTORABLE
 from app.errors import Invalid
 from app.items.models import BackgroundKind, Subtask
 from app.items.tables import Fault, RawRow, Table
@@ -30,7 +31,6 @@ COLUMNS: Final = (
 
 _LONGEST: Final = {"image_path": 1024, "prompt": 20_000, "food1_aliases": 4000, "food2_aliases": 4000}
 _LONGEST_TEXT: Final = 500
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _CONTROL: Final = re.compile("[\x01-\x1f\x7f-\x9f]")
 # These turn the text around them: a card could be made to read otherwise than what is stored.
 _OVERRIDE: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -139,7 +139,7 @@ def storable_faults(raw: RawRow) -> list[Fault]:
             if isinstance(text, float):
                 why = None if math.isfinite(text) else f"{text} is no number that can be kept: leave the cell empty."
             else:
-                found = _UNSTORABLE.search(text)
+                found = UNSTORABLE.search(text)
                 why = f"It holds U+{ord(found[0]):04X}, which is no character of a text: remove it." if found else None
             if why is not None:
                 faults.append(Fault(raw.file, raw.row, shown(field), why))

@@ -14,7 +14,7 @@ from app.agreement.rules import ANSWERS, decide
 from app.campaigns.models import Policy
 from app.claims import service as claims
 from app.claims.models import Claim, ClaimState
-from app.db import now
+from app.db import UNSTORABLE, now
 from app.errors import Conflict, Invalid, NotFound
 from app.items.models import Item, Status, Subtask
 from app.judgments.models import Judgment, Method
@@ -101,7 +101,7 @@ def _text(value: str | None, name: str, faults: dict[str, str]) -> str | None:
     text = (value or "").strip()
     if len(text) > MAX_TEXT:
         faults[name] = f"At most {MAX_TEXT:,} characters, please; this has {len(text):,}."
-    elif "\0" in text or any(0xD800 <= ord(character) <= 0xDFFF for character in text):
+    elif UNSTORABLE.search(text):
         faults[name] = "This text holds characters that can't be stored; please type it again."
     return text or None
 

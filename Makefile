@@ -54,9 +54,9 @@ format: $(VENV)/.installed-dev ## Format the code and mend what ruff can
 lock: $(VENV)/.installed-dev ## Renew the lock files from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+		--no-strip-extras --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate --quiet -c requirements.lock -o requirements-dev.lock
+		--no-strip-extras --no-emit-index-url --no-header --no-annotate --quiet -c requirements.lock -o requirements-dev.lock
 
 bench: $(VENV)/.installed-dev ## Measure; see bench/README.md
 	$(BIN)/python -m bench

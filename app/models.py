@@ -4,7 +4,7 @@ from app.accounts.models import Account, AuditEvent, Invite, KnownCountry, Token
 from app.adjudication.models import Adjudication
 from app.campaigns.models import Campaign, Policy, Qualification
 from app.claims.models import Claim
-from app.evaluation.models import Prediction, Run
+from app.evaluation.models import Prediction, Run, RunScore
 from app.items.models import (
     Background,
     Food,
@@ -49,6 +49,7 @@ __all__ = [
     "Release",
     "ReleaseItem",
     "Run",
+    "RunScore",
     "SourceRecord",
     "Token",
 ]

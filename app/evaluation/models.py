@@ -32,9 +32,7 @@ class Run(SQLModel, table=True):
     """
 
     __table_args__ = (
-        sa.Index(
-            "uq_run_spec_sha256", "spec_sha256", unique=True, postgresql_where=sa.text("NOT is_imported")
-        ),
+        sa.Index("uq_run_spec_sha256", "spec_sha256", unique=True, postgresql_where=sa.text("NOT is_imported")),
         sa.CheckConstraint("budget_usd > 0", name="budget_usd"),
     )
 

@@ -21,6 +21,9 @@ class Answer(NamedTuple):
 
     `dish` is the same for every item whose asked food is that dish. `countries` are its ISO codes, one or several.
     `background` and `other_food` are the codes of what might distract. `pred_*` are as the model wrote them.
+    `background_kind` is street or landmark. `difficulty` says how the people agreed who verified the item: "unanimous",
+    every counted answer to every question was yes, else "contested". `item` tells two runs' answers about one item
+    from all others.
     """
 
     subtask: str
@@ -34,6 +37,9 @@ class Answer(NamedTuple):
     aliases: tuple[str, ...] = ()
     background: str | None = None
     other_food: tuple[str, ...] = ()
+    background_kind: str | None = None
+    difficulty: str | None = None
+    item: str = ""
 
     @property
     def distractors(self) -> list[tuple[str, ...]]:

@@ -7,9 +7,11 @@ queues the job in the request's own transaction, so neither exists without the o
 import asyncio
 import enum
 import logging
+import signal
+import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,8 +27,12 @@ from app.settings import Settings
 
 logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 4
-WORKER_SILENCE_SECONDS = 60
-"""A worker that sent no heartbeat for this long counts as gone (it sends one every 10 s)."""
+HEARTBEAT_SECONDS = 5
+WORKER_SILENCE_SECONDS = 20
+"""A worker that sent no heartbeat for this long counts as gone. Whoever could be hurt by two workers at one job takes a
+lock of its own: a machine that slept may wake up again."""
+QUEUES = {"default": 2, "evaluation": 2, "maintenance": 1}
+"""How many jobs of each queue a worker does at once. The one that looks after dead workers never waits for another."""
 
 
 class JobStatus(enum.StrEnum):
@@ -59,13 +65,21 @@ class Job(SQLModel, table=True):
         return self.status in (JobStatus.DONE, JobStatus.FAILED)
 
 
+class Interrupted(Exception):
+    """A handler stopped half-way because the worker ends; the next worker goes on with its job."""
+
+
 @dataclass
 class JobContext:
-    """What a handler works with. `progress(done, total)` may be called often: it writes at most twice a second."""
+    """What a handler works with. `progress(done, total)` may be called often: it writes at most twice a second.
+
+    A handler that takes longer than seconds looks at `is_stopping()` now and then, and raises Interrupted.
+    """
 
     engine: sa.Engine
     settings: Settings
     job: Job
+    is_stopping: Callable[[], bool] = lambda: False
     _written_at: float = field(default=0.0, repr=False)
 
     def progress(self, done: int, total: int) -> None:
@@ -92,57 +106,103 @@ def handles(kind: str) -> Callable[[Handler], Handler]:
 queue = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 
 
-def start(session: Session, kind: str, *, title: str, account_id: uuid.UUID | None = None, **arguments: Any) -> Job:
-    """Adds a job in the caller's transaction; the worker sees it once that commits."""
+def start(
+    session: Session,
+    kind: str,
+    *,
+    title: str,
+    account_id: uuid.UUID | None = None,
+    queue: str = "default",
+    priority: int = 0,
+    **arguments: Any,
+) -> Job:
+    """Adds a job in the caller's transaction; a worker sees it once that commits. Of one queue the jobs with the
+    highest priority come first."""
     job = Job(kind=kind, title=title, arguments=arguments, account_id=account_id)
     session.add(job)
     session.flush()
     connection = session.connection().connection.driver_connection
-    work.configure(connection=connection).defer(job_id=str(job.id))
+    work.configure(connection=connection, queue=queue, priority=priority).defer(job_id=str(job.id))
     return job
+
+
+def set_priority(session: Session, job_id: uuid.UUID, priority: int) -> None:
+    """Moves a job that still waits forward or back in its queue."""
+    session.execute(
+        sa.text(
+            "UPDATE procrastinate_jobs SET priority = :priority "
+            "WHERE status = 'todo' AND task_name = 'terroir.work' AND args ->> 'job_id' = :job"
+        ),
+        {"priority": priority, "job": str(job_id)},
+    )
 
 
 @dataclass
 class _Worker:
     engine: sa.Engine
     settings: Settings
+    stopping: threading.Event = field(default_factory=threading.Event)
 
 
 _worker: _Worker | None = None
 
 
-@queue.task(name="terroir.work", retry=procrastinate.RetryStrategy(max_attempts=MAX_ATTEMPTS - 1, exponential_wait=2))
+class _Again(procrastinate.BaseRetryStrategy):
+    """After a fault as long as our own count allows; after an interruption always, and at once."""
+
+    def get_retry_decision(
+        self, *, exception: BaseException, job: procrastinate.jobs.Job
+    ) -> procrastinate.RetryDecision | None:
+        if isinstance(exception, Interrupted):
+            return procrastinate.RetryDecision(retry_in={"seconds": 0})
+        if isinstance(exception, _GivenUp):
+            return None
+        return procrastinate.RetryDecision(retry_in={"seconds": 2 ** min(job.attempts + 1, MAX_ATTEMPTS)})
+
+
+class _GivenUp(Exception):
+    """The job failed too often."""
+
+
+@queue.task(name="terroir.work", retry=_Again())
 def work(job_id: str) -> None:
     """Runs one job. What a person can mend fails it at once with its sentence; anything else is tried again."""
     assert _worker is not None, "jobs run in `terroir worker`"
-    run_job(_worker.engine, _worker.settings, uuid.UUID(job_id))
+    run_job(_worker.engine, _worker.settings, uuid.UUID(job_id), _worker.stopping.is_set)
 
 
-def run_job(engine: sa.Engine, settings: Settings, job_id: uuid.UUID) -> None:
+def run_job(
+    engine: sa.Engine, settings: Settings, job_id: uuid.UUID, is_stopping: Callable[[], bool] = lambda: False
+) -> None:
+    """One attempt at a job. `attempts` counts those that failed: a worker that was killed or stopped is no failure."""
     with transaction(engine) as session:
         job = session.get(Job, job_id)
     if job is None or job.is_over:
         return
     attempt = job.attempts + 1
-    _update(engine, job_id, status=JobStatus.RUNNING, started_at=now(), attempts=attempt, error=None)
+    _update(engine, job_id, status=JobStatus.RUNNING, started_at=now(), error=None)
     try:
         handler = _handlers.get(job.kind)
         if handler is None:
             raise TerroirError(f"This worker does not know the job “{job.kind}”; update it to the server's version.")
-        result = handler(JobContext(engine, settings, job))
+        result = handler(JobContext(engine, settings, job, is_stopping))
     except TerroirError as error:
         _update(engine, job_id, status=JobStatus.FAILED, error=error.message, finished_at=now())
+    except Interrupted:
+        _update(engine, job_id, status=JobStatus.QUEUED)
+        raise
     except Exception as error:
         logger.exception("job %s (%s) failed, attempt %d", job_id, job.kind, attempt)
         if attempt < MAX_ATTEMPTS:
             sentence = f"Attempt {attempt} of {MAX_ATTEMPTS} failed ({type(error).__name__}); it will be tried again."
-            _update(engine, job_id, status=JobStatus.QUEUED, error=sentence)
+            _update(engine, job_id, status=JobStatus.QUEUED, error=sentence, attempts=attempt)
+            raise
         else:
             sentence = (
                 f"It failed {MAX_ATTEMPTS} times ({type(error).__name__}); the worker's log, job {job_id}, says why."
             )
-            _update(engine, job_id, status=JobStatus.FAILED, error=sentence, finished_at=now())
-        raise
+            _update(engine, job_id, status=JobStatus.FAILED, error=sentence, finished_at=now(), attempts=attempt)
+            raise _GivenUp(sentence) from error
     else:
         _update(engine, job_id, status=JobStatus.DONE, result=result, error=None, finished_at=now())
 
@@ -152,8 +212,8 @@ def _update(engine: sa.Engine, job_id: uuid.UUID, **values: Any) -> None:
         session.execute(sa.update(Job).where(sa.column("id") == job_id).values(**values))
 
 
-@queue.periodic(cron="* * * * *")
-@queue.task(name="terroir.retry_stalled", queueing_lock="retry_stalled", pass_context=True)
+@queue.periodic(cron="* * * * * */10")
+@queue.task(name="terroir.retry_stalled", queue="maintenance", queueing_lock="retry_stalled", pass_context=True)
 async def retry_stalled(context: procrastinate.JobContext, timestamp: int) -> None:
     """Brings back the jobs of a worker that died: their procrastinate row still says they are being done."""
     manager = context.app.job_manager
@@ -161,16 +221,49 @@ async def retry_stalled(context: procrastinate.JobContext, timestamp: int) -> No
         await manager.retry_job(stalled)
 
 
-def run_worker(engine: sa.Engine, settings: Settings, url: str, ready: Callable[[], None]) -> None:
-    """Works until it is told to stop; blocks. A running job is finished first."""
+def run_worker(
+    engine: sa.Engine,
+    settings: Settings,
+    url: str,
+    ready: Callable[[], None],
+    queues: Collection[str] = tuple(QUEUES),
+) -> None:
+    """Works until it is told to stop; blocks. Running jobs are finished first, or interrupted where they can be."""
     global _worker
     _worker = _Worker(engine, settings)
-    connector = procrastinate.PsycopgConnector(conninfo=libpq_url(url), min_size=1, max_size=4)
+    # Each queue has a worker of its own, with one connection to listen on.
+    connector = procrastinate.PsycopgConnector(conninfo=libpq_url(url), min_size=1, max_size=2 * len(queues) + 2)
+    stopping = _worker.stopping
 
     async def work_on() -> None:
+        told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, told.set)
         async with app.open_async():
+            workers = [
+                asyncio.create_task(
+                    app.run_worker_async(
+                        queues=[name],
+                        name=name,
+                        concurrency=QUEUES[name],
+                        shutdown_graceful_timeout=20,
+                        fetch_job_polling_interval=1.0,
+                        update_heartbeat_interval=HEARTBEAT_SECONDS,
+                        install_signal_handlers=False,
+                    )
+                )
+                for name in queues
+            ]
             ready()
-            await app.run_worker_async(concurrency=2, shutdown_graceful_timeout=20, fetch_job_polling_interval=1.0)
+            end = asyncio.create_task(told.wait())
+            await asyncio.wait([end, *workers], return_when=asyncio.FIRST_COMPLETED)
+            stopping.set()
+            for task in (end, *workers):
+                task.cancel()
+            for outcome in await asyncio.gather(end, *workers, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    raise outcome
 
     with queue.replace_connector(connector) as app:
         asyncio.run(work_on())

@@ -1,25 +1,25 @@
 """`terroir evaluate`."""
 
-import enum
-import os
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from app.cli.common import JsonFlag, complain, installation, progress_bar, say, say_json
 from app.db import transaction
-from app.evaluation.engines.openai import HOSTED, OpenAIEngine
+from app.errors import Invalid
+from app.evaluation import registry
+from app.evaluation.engines import Setup
 from app.evaluation.models import RunStatus
+from app.evaluation.plan import MAX_TOKENS, Subset
 from app.evaluation.prompts import Strategy
 from app.evaluation.reading import find_release
-from app.evaluation.service import MAX_TOKENS, Subset, evaluate, report
+from app.evaluation.scoring import report
+from app.evaluation.service import evaluate
 from app.items.models import Subtask
+from app.settings import Settings
 from app.storage import storage_for
 
-
-class EngineName(enum.StrEnum):
-    OPENAI = "openai"
-
+EngineName = Literal["openai", "vllm", "transformers", "classifier"]
 
 _FIGURES = (
     ("name_accuracy", "name"),
@@ -38,33 +38,36 @@ def register(cli: typer.Typer) -> None:
 
 def run_evaluation(
     release: Annotated[str, typer.Option(metavar="VERSION|DIR", help="A published version, or a folder with one.")],
-    model: Annotated[str, typer.Option(help="As the engine calls it.")],
-    engine: Annotated[EngineName, typer.Option(help="openai: any OpenAI-compatible server.")],
-    base_url: Annotated[str, typer.Option(help="Of the server; its key is read from OPENAI_API_KEY.")] = HOSTED,
+    model: Annotated[str, typer.Option(help="One of `terroir models`, or as the engine calls it.")],
+    engine: Annotated[
+        EngineName | None, typer.Option(help="openai: any OpenAI-compatible server. Left out: the listed model's own.")
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Of the server; its key is read from OPENAI_API_KEY, or what the list names.")
+    ] = None,
     strategy: Annotated[Strategy, typer.Option(help="How the question is put.")] = Strategy.BASE,
     subtask: Annotated[list[Subtask] | None, typer.Option(help="Only this one; may be given again.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many items, in whole families.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the limit's choice, the model and the intervals.")] = 0,
     slots: Annotated[str, typer.Option(help="1, 2 or 1,2: ask about the only or left food, the right one.")] = "1",
+    adapter: Annotated[str | None, typer.Option(help="Folder with LoRA weights beside the model's.")] = None,
+    budget: Annotated[float | None, typer.Option(min=0.0001, help="US dollars after which it stops.")] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run code that comes with the weights. Recorded with the run.")
+    ] = False,
     aliases: Annotated[bool, typer.Option("--aliases", help="Also accept listed aliases, apart.")] = False,
     json: JsonFlag = False,
 ) -> None:
     """Ask a model about a release's images and score it. The same command goes on where it stopped."""
     subset = Subset(tuple(sorted(set(subtask or ()))), limit, _slots(slots))
-    answering = OpenAIEngine(
-        model,
-        base_url=base_url,
-        api_key=os.environ.get("OPENAI_API_KEY"),
-        max_tokens=MAX_TOKENS[strategy],
-        seed=seed,
-    )
     with installation() as (settings, database):
+        setup, prices = _setup(settings, model, engine, base_url, strategy, seed, adapter, trust_remote_code)
         with transaction(database) as session:
             found, files = find_release(session, storage_for(settings), release)
         with progress_bar("Asking") as advance:
             run, asked = evaluate(
-                database, found, files, answering,
-                model=model, strategy=strategy, subset=subset, seed=seed, progress=advance,
+                database, found, files, setup, model=model, strategy=strategy, subset=subset, seed=seed,
+                prices=prices, budget_usd=budget, progress=advance,
             )  # fmt: skip
         with transaction(database) as session:
             document = report(session, run, asked, aliases=aliases, seed=seed)
@@ -72,9 +75,34 @@ def run_evaluation(
         say_json(document)
     else:
         _print(document)
-    if run.status is RunStatus.INCOMPLETE:
-        complain(_incomplete(document["run"]))
+    if run.status is not RunStatus.FINISHED:
+        complain(f"terroir: {run.error or ''}".rstrip() + _unfinished(document["run"]))
         raise typer.Exit(1)
+
+
+def _setup(
+    settings: Settings,
+    model: str,
+    engine: EngineName | None,
+    base_url: str | None,
+    strategy: Strategy,
+    seed: int,
+    adapter: str | None,
+    trust_remote_code: bool,
+) -> tuple[Setup, dict[str, float]]:
+    """How the model is made: as the list says, unless another engine is named."""
+    listed = registry.load(settings).get(model)
+    if listed is not None and engine in (None, listed.engine):
+        setup = listed.setup(MAX_TOKENS[strategy], seed, base_url=base_url, adapter=adapter)
+        prices = listed.prices()
+    elif engine is None:
+        raise Invalid(f"“{model[:80]}” is not among `terroir models`; name its --engine, or choose one of those.")
+    else:
+        setup = Setup(engine, model, MAX_TOKENS[strategy], seed=seed, base_url=base_url, adapter=adapter)
+        prices = {}
+    if trust_remote_code:
+        setup = Setup.of(setup.as_json() | {"trust_remote_code": True})
+    return setup, prices
 
 
 def _slots(text: str) -> tuple[int, ...]:
@@ -83,11 +111,11 @@ def _slots(text: str) -> tuple[int, ...]:
     return tuple(int(slot) for slot in text.split(","))
 
 
-def _incomplete(run: dict[str, Any]) -> str:
+def _unfinished(run: dict[str, Any]) -> str:
     answered = sum(count for state, count in run["states"].items() if state != "failed")
     said = f" The commonest error: {run['commonest_error']}" if run["commonest_error"] else ""
     return (
-        f"terroir: Only {answered:,} of {run['planned']:,} questions were answered, so these figures are no "
+        f" Only {answered:,} of {run['planned']:,} questions were answered, so these figures are no "
         f"result yet; the same command asks the others again.{said}"
     )
 

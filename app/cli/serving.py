@@ -8,23 +8,26 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack, suppress
+from typing import Annotated, Literal
 
 import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+import app.evaluation.jobs
 import app.items.jobs
-import app.releases.jobs  # noqa: F401  (both register what the worker can do)
+import app.releases.jobs  # noqa: F401  (all register what the worker can do)
 from app.cli import demo
 from app.cli.common import JsonFlag, complain, installation, say, say_json
 from app.db.connect import database_url
 from app.db.embedded import sole_server
 from app.db.schema import head_revision, migrate
 from app.errors import SettingsError
-from app.jobs import run_worker
+from app.jobs import QUEUES, run_worker
 from app.settings import Settings, get_settings
 
 READY_SECONDS = 60
+Queue = Literal["default", "evaluation", "maintenance"]
 
 
 def register(cli: typer.Typer) -> None:
@@ -100,13 +103,18 @@ def _say_when_ready(settings: Settings, address: str) -> None:
             time.sleep(0.05)
 
 
-def worker() -> None:
-    """Run the job worker until it is told to stop; a running job is finished first."""
+def worker(
+    queue: Annotated[
+        list[Queue] | None,
+        typer.Option(help="Only this queue; may be given again. A GPU machine takes evaluation and maintenance."),
+    ] = None,
+) -> None:
+    """Run the job worker until it is told to stop; a running job is finished first, an evaluation goes on later."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # a listener closed at the end is no news
     with installation() as (settings, engine):
         url = engine.url.render_as_string(hide_password=False)
-        run_worker(engine, settings, url, ready=lambda: say("The worker is ready."))
+        run_worker(engine, settings, url, ready=lambda: say("The worker is ready."), queues=queue or list(QUEUES))
 
 
 def migrate_command(json: JsonFlag = False) -> None:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,8 +21,9 @@ from app.releases.service import DamagedRelease, NotPublished, UnknownRelease, g
 from app.storage import MissingObject, Storage
 from app.storage.local import LocalStorage
 
+VOTES = "items.parquet"
 _COLUMNS = [
-    "item_id", "image_path", "image_sha256", "subtask", "family", "background_country_code",
+    "item_id", "image_path", "image_sha256", "subtask", "family", "background_country_code", "background_kind",
     *(f"food{slot}_{part}" for slot in (1, 2) for part in ("id", "name", "country_codes", "aliases")),
 ]  # fmt: skip
 
@@ -38,6 +39,8 @@ class ReleasedFood(NamedTuple):
 
 
 class ReleasedItem(NamedTuple):
+    """`difficulty` says how those who verified it agreed: unanimous when every counted answer was yes."""
+
     item_id: uuid.UUID
     image_path: str
     image_sha256: str
@@ -45,6 +48,8 @@ class ReleasedItem(NamedTuple):
     family: str
     foods: tuple[ReleasedFood, ...]
     background: str | None
+    background_kind: str | None
+    difficulty: Literal["unanimous", "contested"] | None
 
 
 class ReleaseFiles:
@@ -64,14 +69,27 @@ class ReleaseFiles:
         rows: list[dict[str, Any]] = []
         for path in sorted(self._files):
             if path.startswith("data/") and path.endswith(".parquet"):
-                with self._whole(path) as file:
-                    try:
-                        rows += pq.read_table(file, columns=_COLUMNS).to_pylist()
-                    except (pa.ArrowException, KeyError):
-                        raise self._damaged(path) from None
+                rows += self._rows(path, _COLUMNS)
         rows.sort(key=lambda row: str(row["image_path"]))
         families = {(row["food1_id"], _key(row["food1_name"])): str(row["family"]) for row in rows}
-        return [_item(row, families) for row in rows]
+        difficulties = self._difficulties()
+        return [_item(row, families, difficulties) for row in rows]
+
+    def _difficulties(self) -> dict[str, Literal["unanimous", "contested"]]:
+        found: dict[str, Literal["unanimous", "contested"]] = {}
+        for row in self._rows(VOTES, ["item_id", "n", "n_yes"]) if VOTES in self._files else ():
+            if row["n"]:
+                is_split = row["n_yes"] < row["n"] or found.get(row["item_id"]) == "contested"
+                found[row["item_id"]] = "contested" if is_split else "unanimous"
+        return found
+
+    def _rows(self, path: str, columns: list[str]) -> list[dict[str, Any]]:
+        with self._whole(path) as file:
+            try:
+                rows: list[dict[str, Any]] = pq.read_table(file, columns=columns).to_pylist()
+            except (pa.ArrowException, KeyError):
+                raise self._damaged(path) from None
+        return rows
 
     def image(self, item: ReleasedItem) -> bytes:
         """The original bytes. Raises DamagedRelease unless they are those that people judged."""
@@ -138,18 +156,28 @@ def find_release(session: Session, storage: Storage, target: str) -> tuple[Relea
             )
         return release, files
     release = get_release(session, target)
+    return release, release_files(storage, release)
+
+
+def release_files(storage: Storage, release: Release) -> ReleaseFiles:
+    """A published release's files, in the store. Raises NotPublished and DamagedRelease."""
+    version = release.version
     if release.status is not ReleaseStatus.PUBLISHED:
-        raise NotPublished(f"Release {release.version} is {release.status.value}; it has no files yet.")
-    files = ReleaseFiles(storage, prefix_of(release.version) + "/", target)
+        raise NotPublished(f"Release {version} is {release.status.value}; it has no files yet.")
+    files = ReleaseFiles(storage, prefix_of(version) + "/", version)
     if files.manifest_sha256 != release.manifest_sha256:
         raise DamagedRelease(
-            f"The manifest of release {target} is not the one that was published; `terroir release verify {target}` "
+            f"The manifest of release {version} is not the one that was published; `terroir release verify {version}` "
             "says more, and a backup has the right one."
         )
-    return release, files
+    return files
 
 
-def _item(row: dict[str, Any], families: dict[tuple[str | None, str], str]) -> ReleasedItem:
+def _item(
+    row: dict[str, Any],
+    families: dict[tuple[str | None, str], str],
+    difficulties: dict[str, Literal["unanimous", "contested"]],
+) -> ReleasedItem:
     subtask = Subtask(row["subtask"])
     family = str(row["family"])
     foods = []
@@ -167,7 +195,7 @@ def _item(row: dict[str, Any], families: dict[tuple[str | None, str], str]) -> R
         )
     return ReleasedItem(
         uuid.UUID(row["item_id"]), str(row["image_path"]), str(row["image_sha256"]), subtask, family, tuple(foods),
-        row["background_country_code"],
+        row["background_country_code"], row["background_kind"], difficulties.get(row["item_id"]),
     )  # fmt: skip
 
 

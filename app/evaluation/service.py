@@ -1,265 +1,220 @@
-"""Runs: what is asked, in which order, what is still to ask, and the answers as rows."""
+"""A run from its spec to its end: on the command line at once, or by the worker."""
 
-import hashlib
-import json
+import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from app.db import now, transaction
-from app.errors import Conflict, Invalid
-from app.evaluation import prompts
-from app.evaluation.engines import Engine, Question, Reply
-from app.evaluation.metrics import Answer, metrics
-from app.evaluation.models import Prediction, Run, RunStatus
+from app.errors import Conflict, TerroirError
+from app.evaluation.driving import Progress, answered_of, drive
+from app.evaluation.engines import Setup
+from app.evaluation.fleet import Fleet, open_fleet
+from app.evaluation.models import Run, RunStatus
+from app.evaluation.plan import Asked, Subset, differences, plan, spec_of, spec_sha256
 from app.evaluation.prompts import Strategy
-from app.evaluation.reading import ReleasedItem, ReleaseFiles
-from app.evaluation.replies import PARSER_VERSION, State, parse_reply, storable
-from app.items.image_bytes import format_of
-from app.items.models import Subtask
+from app.evaluation.provenance import provenance
+from app.evaluation.reading import ReleaseFiles, release_files
+from app.evaluation.runs import lock_key
+from app.evaluation.scoring import forget_scores
 from app.releases.models import Release
+from app.storage import Storage
 
-CHUNK = 32
-"""Questions whose answers are committed together: what a killed run loses at most."""
 FAILURES_ALLOWED = 0.05
 """With a larger share of questions that failed, a run is incomplete: no result to compare with others."""
-MAX_TOKENS = {Strategy.BASE: 512, Strategy.DIRECT: 512, Strategy.COT: 2048}
-
-Progress = Callable[[int, int], None]
-
-
-class NothingToAsk(Invalid):
-    title = "There is nothing to ask"
 
 
 class AlreadyRunning(Conflict):
     title = "This run is under way"
 
 
-@dataclass(frozen=True)
-class Subset:
-    """What of a release is asked. Without `subtasks` all of them; `limit` counts items."""
-
-    subtasks: tuple[Subtask, ...] = ()
-    limit: int | None = None
-    slots: tuple[int, ...] = (1,)
-
-
-class Asked(NamedTuple):
-    item: ReleasedItem
-    slot: int
-
-
-def plan(items: Sequence[ReleasedItem], subset: Subset, seed: int) -> list[Asked]:
-    """The questions, in order. A limit takes whole families in an order drawn by `seed`, each with its SF item first,
-    so that a small run can still compare a dish with itself alone. Raises NothingToAsk."""
-    chosen = [item for item in items if not subset.subtasks or item.subtask in subset.subtasks]
-    if subset.limit is not None:
-        order = {family: hashlib.sha256(f"{seed} {family}".encode()).digest() for family in {i.family for i in chosen}}
-        chosen.sort(key=lambda item: (order[item.family], item.subtask is not Subtask.SF, item.image_path))
-        chosen = sorted(chosen[: subset.limit], key=lambda item: item.image_path)
-    asked = [Asked(item, slot) for item in chosen for slot in subset.slots if slot <= item.subtask.foods]
-    if not asked:
-        raise NothingToAsk("The release has no item of these subtasks and slots; ask for others.")
-    return asked
-
-
-def spec_of(release_sha256: str, subset: Subset, engine: Engine, strategy: Strategy, seed: int) -> dict[str, Any]:
-    """All that can change an answer. Equal specs are the same run."""
-    return {
-        "release_manifest_sha256": release_sha256,
-        "subtasks": sorted(subset.subtasks),
-        "limit": subset.limit,
-        "slots": sorted(subset.slots),
-        "engine": engine.describe(),
-        "strategy": strategy.value,
-        "prompt": prompts.describe(strategy),
-        "image": "original bytes",
-        "seed": seed,
-        "parser_version": PARSER_VERSION,
-    }
-
-
-def spec_sha256(spec: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(spec, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+class ChangedSince(Conflict):
+    title = "This run can't go on as it began"
 
 
 def evaluate(
     database: sa.Engine,
     release: Release,
     files: ReleaseFiles,
-    engine: Engine,
+    setup: Setup,
     *,
     model: str,
     strategy: Strategy = Strategy.BASE,
     subset: Subset | None = None,
     seed: int = 0,
+    prices: dict[str, float] | None = None,
+    budget_usd: float | None = None,
     progress: Progress = lambda done, total: None,
 ) -> tuple[Run, list[Asked]]:
-    """Asks whatever this run has not been answered yet; the run as it stands then, and its whole plan.
+    """Asks, here and now, whatever this run has not been answered yet; the run as it stands then, and its whole plan.
 
-    Each chunk is one transaction, so a run that was killed goes on behind the last one. Only questions that failed are
-    ever asked again. A chunk of which every question fails ends the attempt. Raises NothingToAsk, AlreadyRunning and
-    whatever the engine raises.
+    The run is found again by its spec. Raises NothingToAsk, AlreadyRunning, UnusableEngine and Invalid.
     """
     subset = subset or Subset()
     asked = plan(files.items(), subset, seed)
-    spec = spec_of(files.manifest_sha256, subset, engine, strategy, seed)
-    with _alone(database, spec_sha256(spec)):
+    fleet = open_fleet(setup)
+    try:
+        spec = spec_of(files.manifest_sha256, subset, fleet.describe(), strategy, seed)
+        sha256 = spec_sha256(spec)
         with transaction(database) as session:
-            run = _find_or_add(session, release, spec, model, strategy, len(asked))
-            run_id, answered = run.id, _answered(session, run.id)
-        remaining = [one for one in asked if (one.item.item_id, one.slot) not in answered]
-        done = len(asked) - len(remaining)
-        progress(done, len(asked))
-        try:
-            for start in range(0, len(remaining), CHUNK):
-                chunk = remaining[start : start + CHUNK]
-                replies = engine.answer([_question(files, one, strategy) for one in chunk])
-                with transaction(database) as session:
-                    _keep(session, run_id, chunk, replies)
-                done += len(chunk)
-                progress(done, len(asked))
-                if all(reply.error is not None for reply in replies):
-                    break
-        except Exception:
-            _end(database, run_id, RunStatus.FAILED)
-            raise
-        return _end(database, run_id, None), asked
+            run = _of_spec(session, sha256)
+            if run is None:
+                run = Run(release_id=release.id, model=model, engine=setup.engine, strategy=strategy.value, seed=seed)
+                run.spec, run.spec_sha256 = spec, sha256
+            run.setup, run.subset = setup.as_json(), subset.as_json()
+            run.prices, run.budget_usd = prices or {}, budget_usd
+            session.add(run)
+            session.flush()
+        with _alone(database, run.id) as is_alone:
+            if not is_alone:
+                raise AlreadyRunning("Another process is at this very run; wait for it, or stop it first.")
+            return _attempt(database, files, fleet, run, asked, progress), asked
+    finally:
+        fleet.close()
 
 
-def report(
-    session: Session, run: Run, asked: Sequence[Asked], *, aliases: bool = False, seed: int = 0
-) -> dict[str, Any]:
-    """The metrics document, with the run it is about. The figures are those of what was answered: `status` says whether
-    that is the whole run."""
-    stored = _predictions(session, run.id)
-    answers = [_as_answer(one, stored[key]) for one in asked if (key := (one.item.item_id, one.slot)) in stored]
-    states = Counter(answer.state.value for answer in answers)
-    errors = Counter(row.error for row in stored.values() if row.error)
-    head = {
-        "run": {
-            "id": str(run.id),
-            "status": run.status.value,
-            "model": run.model,
-            "spec": run.spec,
-            "spec_sha256": run.spec_sha256,
-            "planned": len(asked),
-            "states": dict(sorted(states.items())),
-            "commonest_error": errors.most_common(1)[0][0] if errors else None,
-        }
-    }
-    return {**head, **metrics(answers, aliases=aliases, seed=seed)}
-
-
-@contextmanager
-def _alone(database: sa.Engine, sha256: str) -> Iterator[None]:
-    """Two processes never ask the same run's questions; a killed one's lock goes with its connection."""
-    key = int.from_bytes(bytes.fromhex(sha256[:16]), "big", signed=True)
-    with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
-            raise AlreadyRunning("Another process is at this very run; wait for it, or stop it first.")
-        try:
-            yield
-        finally:
-            connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": key})
-
-
-def _find_or_add(
-    session: Session, release: Release, spec: dict[str, Any], model: str, strategy: Strategy, planned: int
+def perform(
+    database: sa.Engine,
+    storage: Storage,
+    run_id: uuid.UUID,
+    *,
+    progress: Progress = lambda done, total: None,
+    is_stopping: Callable[[], bool] = lambda: False,
 ) -> Run:
-    sha256 = spec_sha256(spec)
-    run = session.exec(select(Run).where(Run.spec_sha256 == sha256, col(Run.is_imported).is_(False))).first()
-    if run is None:
-        run = Run(
-            release_id=release.id, model=model, engine=spec["engine"]["name"], strategy=strategy.value, spec=spec,
-            spec_sha256=sha256, planned=planned,
-        )  # fmt: skip
-        session.add(run)
-    run.status, run.finished_at = RunStatus.RUNNING, None
-    session.flush()
-    return run
+    """The worker's turn at a run that somebody asked for; the run as it stands then.
+
+    While another process drives it, which only happens when that one was thought dead, it waits. A run that was set
+    aside meanwhile is left alone. Raises whatever kept it from being asked; the run then is failed and says why.
+    """
+    with _patiently_alone(database, run_id, is_stopping) as run:
+        if run is None or run.status in (RunStatus.PAUSED, RunStatus.CANCELLED, RunStatus.FINISHED):
+            return _get(database, run_id)
+        try:
+            return _perform(database, storage, run, progress, is_stopping)
+        except TerroirError as error:
+            _end(database, run_id, RunStatus.FAILED, error.message)
+            raise
+        except Exception as error:
+            words = f"A fault of ours ({type(error).__name__}) stopped it; the worker's log says more."
+            _end(database, run_id, RunStatus.FAILED, words)
+            raise
 
 
-def _answered(session: Session, run_id: uuid.UUID) -> set[tuple[uuid.UUID, int]]:
-    rows = session.exec(
-        select(Prediction.item_id, Prediction.slot).where(
-            Prediction.run_id == run_id, Prediction.state != State.FAILED.value
-        )
-    )
-    return {(item_id, slot) for item_id, slot in rows}
-
-
-def _question(files: ReleaseFiles, one: Asked, strategy: Strategy) -> Question:
-    image = files.image(one.item)
-    media_type = f"image/{format_of(image)}"  # from the bytes, never from the name; a release holds nothing else
-    return Question(prompts.prompt(strategy, one.item.subtask, one.slot), image, media_type)
-
-
-def _keep(session: Session, run_id: uuid.UUID, chunk: Sequence[Asked], replies: Sequence[Reply]) -> None:
-    """One row a question; a failure gives way to an answer, an answer to nothing."""
-    rows = [_row(run_id, one, reply) for one, reply in zip(chunk, replies, strict=True)]
-    statement = insert(Prediction).values(rows)
-    keys = ["run_id", "item_id", "slot", "repeat"]
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=keys,
-            set_={name: statement.excluded[name] for name in rows[0] if name not in keys},
-            where=col(Prediction.state) == State.FAILED.value,
-        )
-    )
-
-
-def _row(run_id: uuid.UUID, one: Asked, reply: Reply) -> dict[str, Any]:
-    if reply.error is not None:
-        state, name, country = State.FAILED, None, None
-    else:
-        state, name, country = parse_reply(reply.text or "", is_cut=reply.is_cut, is_refused=reply.is_refused)
-    return {
-        "run_id": run_id,
-        "item_id": one.item.item_id,
-        "slot": one.slot,
-        "repeat": 0,
-        "raw_text": reply.text,
-        "pred_name": name,
-        "pred_country": country,
-        "state": state.value,
-        "error": storable(reply.error[:500]) if reply.error is not None else None,
-        "latency_ms": reply.latency_ms,
-        "input_tokens": reply.input_tokens,
-        "output_tokens": reply.output_tokens,
-        "created_at": now(),
-    }
-
-
-def _end(database: sa.Engine, run_id: uuid.UUID, status: RunStatus | None) -> Run:
-    """Without a status: finished, or incomplete when more questions lack an answer than a run may."""
+def _perform(
+    database: sa.Engine, storage: Storage, run: Run, progress: Progress, is_stopping: Callable[[], bool]
+) -> Run:
     with transaction(database) as session:
-        run = session.get_one(Run, run_id)
+        files = release_files(storage, session.get_one(Release, run.release_id))
+    subset = Subset.of(run.subset)
+    asked = plan(files.items(), subset, run.seed)
+    fleet = open_fleet(Setup.of(run.setup))
+    try:
+        spec = spec_of(files.manifest_sha256, subset, fleet.describe(), Strategy(run.strategy), run.seed)
+        with transaction(database) as session:
+            if not _adopt(session, run, spec):
+                return run
+        return _attempt(database, files, fleet, run, asked, progress, is_stopping)
+    finally:
+        fleet.close()
+
+
+def _adopt(session: Session, run: Run, spec: dict[str, object]) -> bool:
+    """Gives a run its spec before its first question; False when an older run has that spec already. Raises
+    ChangedSince when it had another."""
+    sha256 = spec_sha256(spec)
+    session.add(run)
+    if run.spec is not None and run.spec_sha256 != sha256:
+        changed = ", ".join(differences(run.spec, spec))
+        raise ChangedSince(f"Not all is as it was when this run began ({changed}); start a new one.")
+    if run.spec is None:
+        older = _of_spec(session, sha256)
+        if older is not None:
+            run.status, run.finished_at = RunStatus.CANCELLED, now()
+            run.error = f"The same run was made before: {older.id} has this very spec, so nothing was asked again."
+            return False
+        run.spec, run.spec_sha256 = spec, sha256
+    session.flush()
+    return True
+
+
+def _attempt(
+    database: sa.Engine,
+    files: ReleaseFiles,
+    fleet: Fleet,
+    run: Run,
+    asked: Sequence[Asked],
+    progress: Progress,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> Run:
+    with transaction(database) as session:
+        if len(answered_of(session, run.id)) < len(asked):
+            forget_scores(session, run.id)
+        session.execute(
+            sa.update(Run).where(col(Run.id) == run.id).values(
+                status=RunStatus.RUNNING, error=None, planned=len(asked), started_at=now(), finished_at=None,
+                provenance=provenance(),
+            )
+        )  # fmt: skip
+    try:
+        ended = drive(database, files, fleet, run, asked, progress=progress, is_stopping=is_stopping)
+    except KeyboardInterrupt:
+        _end(database, run.id, RunStatus.PAUSED, "It was interrupted; resume it, or give the same command again.")
+        raise
+    except BaseException as error:
+        words = error.message if isinstance(error, TerroirError) else f"It was broken off ({type(error).__name__})."
+        _end(database, run.id, RunStatus.FAILED, words)
+        raise
+    return _end(database, run.id, ended.status, ended.error)
+
+
+def _end(database: sa.Engine, run_id: uuid.UUID, status: RunStatus | None, error: str | None = None) -> Run:
+    """Without a status: finished, or incomplete when more questions lack an answer than a run may. Whoever paused or
+    cancelled it meanwhile has the last word."""
+    with transaction(database) as session:
+        run = session.exec(select(Run).where(Run.id == run_id).with_for_update()).one()
+        if run.status not in (RunStatus.QUEUED, RunStatus.RUNNING):
+            return run
         if status is None:
-            missing = run.planned - len(_answered(session, run_id))
+            missing = run.planned - len(answered_of(session, run_id))
             status = RunStatus.INCOMPLETE if missing > FAILURES_ALLOWED * run.planned else RunStatus.FINISHED
-        run.status, run.finished_at = status, now()
+        run.status, run.error = status, error
+        is_over = status in (RunStatus.FINISHED, RunStatus.INCOMPLETE, RunStatus.FAILED)
+        run.finished_at = now() if is_over else None
         session.add(run)
         return run
 
 
-def _predictions(session: Session, run_id: uuid.UUID) -> dict[tuple[uuid.UUID, int], Prediction]:
-    rows = session.exec(select(Prediction).where(Prediction.run_id == run_id, Prediction.repeat == 0))
-    return {(row.item_id, row.slot): row for row in rows}
+def _of_spec(session: Session, sha256: str) -> Run | None:
+    return session.exec(select(Run).where(Run.spec_sha256 == sha256, col(Run.is_imported).is_(False))).first()
 
 
-def _as_answer(one: Asked, row: Prediction) -> Answer:
-    food = one.item.foods[one.slot - 1]
-    other = [shown for slot, shown in enumerate(one.item.foods, start=1) if slot != one.slot]
-    return Answer(
-        one.item.subtask.value, one.slot, food.dish, food.name, food.countries, State(row.state),
-        row.pred_name, row.pred_country, food.aliases, one.item.background, other[0].countries if other else (),
-    )  # fmt: skip
+def _get(database: sa.Engine, run_id: uuid.UUID) -> Run:
+    with transaction(database) as session:
+        return session.get_one(Run, run_id)
+
+
+@contextmanager
+def _alone(database: sa.Engine, run_id: uuid.UUID) -> Iterator[bool]:
+    """Whether no other process asks this run's questions now; a killed one's lock goes with its connection."""
+    key = {"key": lock_key(run_id)}
+    with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        is_mine = bool(connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), key).scalar())
+        try:
+            yield is_mine
+        finally:
+            if is_mine:
+                connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), key)
+
+
+@contextmanager
+def _patiently_alone(database: sa.Engine, run_id: uuid.UUID, is_stopping: Callable[[], bool]) -> Iterator[Run | None]:
+    while True:
+        with _alone(database, run_id) as is_alone:
+            run = _get(database, run_id)
+            if is_alone or is_stopping():
+                yield run if is_alone else None
+                return
+        time.sleep(1)

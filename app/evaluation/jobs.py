@@ -1,0 +1,20 @@
+"""What the worker does for evaluation."""
+
+import uuid
+from typing import Any
+
+from app.evaluation.models import RunStatus
+from app.evaluation.runs import RUN_JOB
+from app.evaluation.service import perform
+from app.jobs import Interrupted, JobContext, handles
+from app.storage import storage_for
+
+
+@handles(RUN_JOB)
+def run(context: JobContext) -> dict[str, Any]:
+    run_id = uuid.UUID(context.job.arguments["run_id"])
+    storage = storage_for(context.settings)
+    run = perform(context.engine, storage, run_id, progress=context.progress, is_stopping=context.is_stopping)
+    if run.status in (RunStatus.QUEUED, RunStatus.RUNNING):
+        raise Interrupted
+    return {"run": str(run.id), "status": run.status.value}

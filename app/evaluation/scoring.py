@@ -1,0 +1,139 @@
+"""From stored replies to figures: no engine is needed, and every reply is read anew by today's parser."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session, col, select
+
+from app.db import now
+from app.evaluation.answers import Answer, Scored, score_all
+from app.evaluation.metrics import metrics
+from app.evaluation.models import Prediction, Run, RunScore, RunStatus
+from app.evaluation.plan import Asked, Subset, plan
+from app.evaluation.released import released_items
+from app.evaluation.replies import PARSER_VERSION, Parsed, State, parse_reply
+from app.releases.models import Release
+from app.storage import Storage
+
+METRICS_VERSION = 2
+"""Raise it with any change that gives some figure another value."""
+SCORER = f"parser {PARSER_VERSION}, metrics {METRICS_VERSION}"
+OVER = (RunStatus.FINISHED, RunStatus.INCOMPLETE)
+"""Only then do the answers stay as they are, so that their figures can be kept."""
+
+
+def asked_of(storage: Storage, release: Release, run: Run) -> list[Asked]:
+    """The run's whole plan, in order."""
+    return plan(released_items(storage, release), Subset.of(run.subset), run.seed)
+
+
+def predictions_of(session: Session, run_id: uuid.UUID) -> dict[tuple[uuid.UUID, int], Prediction]:
+    rows = session.exec(select(Prediction).where(Prediction.run_id == run_id, Prediction.repeat == 0))
+    return {(row.item_id, row.slot): row for row in rows}
+
+
+def read_again(row: Prediction) -> Parsed:
+    """What the parser makes of a stored reply today; an imported answer without its text stays what it is."""
+    if row.state == State.FAILED.value or row.raw_text is None:
+        return Parsed(State(row.state), row.pred_name, row.pred_country)
+    return parse_reply(row.raw_text, is_cut=row.finish == "length", is_refused=row.finish == "refusal")
+
+
+def answer_of(one: Asked, row: Prediction) -> Answer:
+    food = one.item.foods[one.slot - 1]
+    other = [shown for slot, shown in enumerate(one.item.foods, start=1) if slot != one.slot]
+    state, name, country = read_again(row)
+    return Answer(
+        subtask=one.item.subtask.value,
+        slot=one.slot,
+        dish=food.dish,
+        name=food.name,
+        countries=food.countries,
+        state=state,
+        pred_name=name,
+        pred_country=country,
+        aliases=food.aliases,
+        background=one.item.background,
+        other_food=other[0].countries if other else (),
+        background_kind=one.item.background_kind,
+        difficulty=one.item.difficulty,
+        item=str(one.item.item_id),
+    )
+
+
+def answers_of(session: Session, run_id: uuid.UUID, asked: Iterable[Asked]) -> list[Answer]:
+    """What was answered so far, in the order of the plan."""
+    stored = predictions_of(session, run_id)
+    return [answer_of(one, stored[key]) for one in asked if (key := (one.item.item_id, one.slot)) in stored]
+
+
+def scored_of(session: Session, storage: Storage, run: Run) -> list[Scored]:
+    """Each scored answer about a first food, for comparisons."""
+    release = session.get_one(Release, run.release_id)
+    return score_all(answers_of(session, run.id, asked_of(storage, release, run)))
+
+
+def document_of(session: Session, storage: Storage, run: Run) -> dict[str, Any]:
+    """The metrics document. Kept once the run is over; computed each time before that."""
+    kept = session.get(RunScore, (run.id, SCORER))
+    if kept is not None:
+        return kept.document
+    release = session.get_one(Release, run.release_id)
+    document = metrics(answers_of(session, run.id, asked_of(storage, release, run)), seed=run.seed)
+    if run.status in OVER:
+        session.execute(
+            insert(RunScore)
+            .values(run_id=run.id, scorer=SCORER, document=document, created_at=now())
+            .on_conflict_do_nothing()
+        )
+    return document
+
+
+def forget_scores(session: Session, run_id: uuid.UUID) -> None:
+    """Its answers are about to change."""
+    session.execute(sa.delete(RunScore).where(col(RunScore.run_id) == run_id))
+
+
+def rescore(session: Session, storage: Storage, run: Run) -> dict[str, Any]:
+    """Scores stored replies with today's parser and metrics, and keeps what was read beside them. What an older scorer
+    made of the run stays."""
+    for row in predictions_of(session, run.id).values():
+        state, name, country = read_again(row)
+        if (row.state, row.pred_name, row.pred_country) != (state.value, name, country):
+            row.state, row.pred_name, row.pred_country = state.value, name, country
+            session.add(row)
+    session.flush()
+    return document_of(session, storage, run)
+
+
+def report(
+    session: Session, run: Run, asked: Sequence[Asked], *, aliases: bool = False, seed: int = 0
+) -> dict[str, Any]:
+    """The metrics document, with the run it is about. The figures are those of what was answered: `status` says whether
+    that is the whole run."""
+    answers = answers_of(session, run.id, asked)
+    states = Counter(answer.state.value for answer in answers)
+    commonest = session.execute(
+        sa.text(
+            "SELECT error FROM prediction WHERE run_id = :run AND error IS NOT NULL "
+            "GROUP BY error ORDER BY count(*) DESC, error LIMIT 1"
+        ),
+        {"run": run.id},
+    ).scalar()
+    head = {
+        "run": {
+            "id": str(run.id),
+            "status": run.status.value,
+            "model": run.model,
+            "spec": run.spec,
+            "spec_sha256": run.spec_sha256,
+            "planned": len(asked),
+            "states": dict(sorted(states.items())),
+            "commonest_error": commonest,
+        }
+    }
+    return {**head, **metrics(answers, aliases=aliases, seed=seed)}

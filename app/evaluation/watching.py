@@ -1,0 +1,135 @@
+"""Runs as people watch them: what is asked for, how far each has come, and when it will be done."""
+
+import re
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from app.db import now
+from app.errors import NotFound
+from app.evaluation.models import Run, RunStatus
+from app.jobs import Job, JobStatus
+from app.releases.models import Release
+
+RATE_SECONDS = 60
+"""The rate, and with it the time left, is what the last minute brought."""
+
+
+class UnknownRun(NotFound):
+    pass
+
+
+class Progress(NamedTuple):
+    """`done` has an answer, `failed` none yet though it was asked. `per_minute` over the last minute; `seconds_left`
+    None while nobody can know."""
+
+    planned: int
+    done: int
+    failed: int
+    per_minute: float
+    seconds_left: float | None
+
+
+class ShownRun(NamedTuple):
+    """A run with its release, its progress, and the job that does it; None for one on the command line or imported."""
+
+    run: Run
+    release: Release
+    progress: Progress
+    job: Job | None
+
+    @property
+    def status(self) -> RunStatus:
+        """The run's, but failed also when its job ended in a way that left it waiting."""
+        waits = self.run.status in (RunStatus.QUEUED, RunStatus.RUNNING)
+        if waits and self.job is not None and self.job.status is JobStatus.FAILED:
+            return RunStatus.FAILED
+        return self.run.status
+
+    @property
+    def error(self) -> str | None:
+        return self.run.error or (self.job.error if self.job is not None else None)
+
+    @property
+    def is_coming(self) -> bool:
+        return self.status in (RunStatus.QUEUED, RunStatus.RUNNING)
+
+
+def get_run(session: Session, name: str | uuid.UUID) -> Run:
+    """By its id, or by the beginning of it where that fits one run alone. Raises UnknownRun."""
+    if isinstance(name, uuid.UUID):
+        found = session.get(Run, name)
+    else:
+        text = name.strip().lower()
+        if not re.fullmatch(r"[0-9a-f-]{4,36}", text):
+            raise UnknownRun(f"“{name[:40]}” is no run; give its id, or at least the first four letters of it.")
+        matches = session.exec(select(Run).where(sa.cast(Run.id, sa.Text).startswith(text)).limit(2)).all()
+        if len(matches) > 1:
+            raise UnknownRun(f"Several runs begin with “{text}”; give more of the id.")
+        found = matches[0] if matches else None
+    if found is None:
+        raise UnknownRun("There is no such run.")
+    return found
+
+
+def show_run(session: Session, run_id: uuid.UUID) -> ShownRun:
+    """Raises UnknownRun."""
+    shown = _shown(session, [get_run(session, run_id)])
+    return shown[0]
+
+
+def list_runs(
+    session: Session, *, release_id: uuid.UUID | None = None, before: tuple[datetime, uuid.UUID] | None = None,
+    limit: int = 50,
+) -> list[ShownRun]:  # fmt: skip
+    """The newest first; `before` is the last one of the page before."""
+    query = select(Run).order_by(col(Run.created_at).desc(), col(Run.id).desc()).limit(limit)
+    if release_id is not None:
+        query = query.where(Run.release_id == release_id)
+    if before is not None:
+        query = query.where(sa.tuple_(col(Run.created_at), col(Run.id)) < before)
+    return _shown(session, session.exec(query).all())
+
+
+_COUNTS = sa.text(
+    """
+    SELECT run_id, count(*) FILTER (WHERE state <> 'failed') AS done,
+           count(*) FILTER (WHERE state = 'failed') AS failed,
+           count(*) FILTER (WHERE created_at > :since) AS fresh
+    FROM prediction WHERE run_id = ANY(:runs) GROUP BY run_id
+    """
+)
+
+
+def _shown(session: Session, runs: Sequence[Run]) -> list[ShownRun]:
+    at = now()
+    scope = {"runs": [run.id for run in runs], "since": at - timedelta(seconds=RATE_SECONDS)}
+    counts = {row.run_id: row for row in session.execute(_COUNTS, scope)}
+    releases = {
+        one.id: one for one in session.exec(select(Release).where(col(Release.id).in_({r.release_id for r in runs})))
+    }
+    jobs = {job.id: job for job in session.exec(select(Job).where(col(Job.id).in_({run.job_id for run in runs})))}
+    return [
+        ShownRun(
+            run,
+            releases[run.release_id],
+            _progress(run, counts.get(run.id), at),
+            jobs.get(run.job_id) if run.job_id else None,
+        )
+        for run in runs
+    ]
+
+
+def _progress(run: Run, counts: Any, at: datetime) -> Progress:
+    done, failed, fresh = (counts.done, counts.failed, counts.fresh) if counts else (0, 0, 0)
+    seconds = float(RATE_SECONDS)
+    if run.started_at is not None:
+        seconds = min(seconds, max(1.0, (at - run.started_at).total_seconds()))
+    rate = 60 * fresh / seconds
+    left = run.planned - done
+    is_known = run.status is RunStatus.RUNNING and rate > 0
+    return Progress(run.planned, done, failed, rate, 60 * left / rate if is_known else None)

@@ -17,13 +17,16 @@ from app.items.models import Item, SourceRecord
 from app.items.queries import GridItem, siblings
 from app.judgments.cards import questions
 from app.judgments.models import Decision, Judgment
+from app.judgments.service import slots_before
 
 
 class Vote(NamedTuple):
-    """One annotator's answers. `earlier` holds the revisions before `latest`, the newest first."""
+    """One annotator's answers. `earlier` holds the revisions before `latest`, the newest first. `is_of_before`: given
+    before the item was sent back to be judged anew."""
 
     account: Account
     is_counted: bool
+    is_of_before: bool
     latest: Judgment
     earlier: Sequence[Judgment]
 
@@ -92,10 +95,14 @@ def _votes(session: Session, item: Item) -> list[Vote]:
         .where(Claim.item_id == item.id, Claim.state == ClaimState.JUDGED)
         .order_by(col(Claim.slot).nulls_last(), col(Claim.ended_at))
     )
+    before = slots_before(session, item)
     return [
-        Vote(account, claim.slot is not None, revisions[claim.id][0], revisions[claim.id][1:])
+        Vote(
+            account, claim.slot is not None, claim.slot is not None and claim.slot <= before,
+            revisions[claim.id][0], revisions[claim.id][1:],
+        )
         for claim, account in claims
-    ]
+    ]  # fmt: skip
 
 
 def _skips(session: Session, item: Item) -> list[Skip]:

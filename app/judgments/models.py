@@ -41,8 +41,11 @@ class Judgment(SQLModel, table=True):
 
 
 class Method(enum.StrEnum):
+    """`recheck` sends an item back: its outcome is pending, its `slots_before` are those of earlier judgments."""
+
     RULE = "rule"
     ADJUDICATION = "adjudication"
+    RECHECK = "recheck"
 
 
 class Decision(SQLModel, table=True):

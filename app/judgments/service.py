@@ -127,7 +127,7 @@ def submit(session: Session, account: Account, claim_id: uuid.UUID, sent: Answer
         latest = session.get_one(Judgment, claim.judgment_id)
         if latest.body_sha256 == body_sha256:
             return Submitted(latest.id, _counted(slot), is_new=False)
-        if item.status is not Status.PENDING:
+        if item.status is not Status.PENDING or _is_of_before(session, item, slot):
             raise AlreadyDecided("This item has been decided since, so your answers on it can't change any more.")
         revision = latest.revision + 1
     else:
@@ -193,13 +193,33 @@ _KEEP = sa.text(
     """
 )
 
+# Slots up to this one were judged before the item was sent back, if it was; an item only ever wants more.
+_BEFORE = """
+    SELECT coalesce(max(CAST(detail ->> 'slots_before' AS integer)), 0) AS slots
+    FROM decision WHERE item_id = :item AND method = 'recheck'
+"""
+
 _VOTES = sa.text(
-    """
-    SELECT judgment.id, judgment.answers FROM claim JOIN judgment ON judgment.id = claim.judgment_id
-    WHERE claim.item_id = :item AND claim.state = 'judged' AND claim.slot IS NOT NULL
+    f"""
+    WITH before AS ({_BEFORE})
+    SELECT judgment.id, judgment.answers, before.slots AS before
+    FROM before JOIN claim ON claim.slot > before.slots JOIN judgment ON judgment.id = claim.judgment_id
+    WHERE claim.item_id = :item AND claim.state = 'judged'
     ORDER BY claim.slot
-    """
+    """  # noqa: S608  (nothing in it comes from outside)
 )
+
+
+def slots_before(session: Session, item: Item) -> int:
+    """How many slots were judged before the item was last sent back; 0 for one that never was."""
+    slots: int = session.execute(sa.text(_BEFORE), {"item": item.id}).scalar_one()
+    return slots
+
+
+def _is_of_before(session: Session, item: Item, slot: int | None) -> bool:
+    """Whether a judgment is from before the item was sent back. A surplus one of such an item counts as that too."""
+    before = slots_before(session, item)
+    return before > 0 and (slot is None or slot <= before)
 
 
 _DECIDE = sa.text(
@@ -214,9 +234,12 @@ _DECIDE = sa.text(
 
 
 def apply_rule(session: Session, item: Item, policy: Policy) -> None:
-    """Decides an item, locked by the caller, that has all the judgments it wants; the decision is logged."""
+    """Decides an item, locked by the caller, that has all the judgments it wants; the decision is logged.
+
+    One that was sent back is decided on the judgments since then: the earlier ones led to what is in doubt.
+    """
     rows = session.execute(_VOTES, {"item": item.id}).all()
-    verdict = decide(_votes([row.answers for row in rows], item.subtask), needed=item.wanted)
+    verdict = decide(_votes([row.answers for row in rows], item.subtask), needed=item.wanted - rows[0].before)
     detail = verdict.as_json() | {"judgments": [str(row.id) for row in rows]}
     session.execute(
         _DECIDE,

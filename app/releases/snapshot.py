@@ -19,7 +19,7 @@ from app.campaigns.models import Campaign
 from app.claims.models import Claim, ClaimState
 from app.errors import Conflict
 from app.items.models import Background, Food, Image, Item, ItemFood, Status
-from app.judgments.models import Decision, Judgment
+from app.judgments.models import Decision, Judgment, Method
 
 
 class Planned(NamedTuple):
@@ -36,11 +36,14 @@ class Planned(NamedTuple):
 
 
 class Vote(NamedTuple):
-    """One annotator's latest answers on one item, under a pseudonym."""
+    """One annotator's latest answers on one item, under a pseudonym.
+
+    `status`: counted, surplus (the item had enough), or earlier (the item was sent back and judged anew since).
+    """
 
     annotator: str
     answers: dict[str, Any]
-    is_counted: bool
+    status: str
     is_simulated: bool
     revision: int
     policy_id: int
@@ -62,7 +65,7 @@ class FrozenItem:
 
     @property
     def counted(self) -> list[Vote]:
-        return [vote for vote in self.votes if vote.is_counted]
+        return [vote for vote in self.votes if vote.status == "counted"]
 
     def food(self, slot: int) -> ItemFood | None:
         return self.foods[slot - 1] if slot <= len(self.foods) else None
@@ -203,16 +206,29 @@ def _votes(
         .where(col(Claim.item_id).in_(ids), col(Claim.state) == ClaimState.JUDGED)
         .where(sa.true() if allow_simulated else ~col(Account.is_simulated))
     )
+    before = _slots_before(session, ids)
     for slot, judgment, is_simulated in rows:
+        status = "surplus" if slot is None else "earlier" if slot <= before.get(judgment.item_id, 0) else "counted"
         votes[judgment.item_id].append(
             Vote(
-                pseudonym(secret_key, judgment.account_id), judgment.answers, slot is not None, is_simulated,
-                judgment.revision, judgment.policy_id, judgment.active_ms, judgment.created_at,
+                pseudonym(secret_key, judgment.account_id), judgment.answers, status, is_simulated, judgment.revision,
+                judgment.policy_id, judgment.active_ms, judgment.created_at,
             )
         )  # fmt: skip
     for of_item in votes.values():
         of_item.sort(key=lambda vote: vote.annotator)  # not by time or slot, which would tell who came first
     return votes
+
+
+def _slots_before(session: Session, ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """The slots judged before an item was last sent back, for those that were: the decision does not rest on them."""
+    slots = sa.func.max(col(Decision.detail)["slots_before"].as_integer()).label("slots")
+    rows = session.execute(
+        sa.select(col(Decision.item_id), slots)
+        .where(col(Decision.item_id).in_(ids), col(Decision.method) == Method.RECHECK)
+        .group_by(col(Decision.item_id))
+    )
+    return {row.item_id: row.slots for row in rows}
 
 
 def pseudonym(secret_key: str, account_id: uuid.UUID) -> str:

@@ -108,7 +108,8 @@ two of them; the *second* food of an MF or MFB item may well be the first food o
   that a spreadsheet would run as a formula has an apostrophe before it ({neutralised:,} here); Parquet is exact.
 - `webdataset/`: the same items as tar shards.
 - `items.parquet`: votes counted up, an item and question a row. `judgments.parquet`: every vote, annotators under
-  pseudonyms; `surplus` ones came after the item had enough and were not counted.
+  pseudonyms; `surplus` ones came after the item had enough, `earlier` ones before it was judged anew; neither
+  is counted.
 - `manifest.json`, `SHA256SUMS`, `croissant.json`: this release for programs.
 
 ## How it was judged

@@ -54,7 +54,8 @@ RAW_SCHEMA = with_features(
         ]
     )
 )
-"""`status` is counted or surplus; `policy_version` says which wording was asked; `active_ms` is for the whole item."""
+"""`status` is counted, surplus or earlier (see `snapshot.Vote`); `policy_version` says which wording was asked;
+`active_ms` is for the whole item."""
 
 
 def aggregated_rows(frozen: FrozenItem, split: str) -> Iterator[dict[str, Any]]:
@@ -95,7 +96,7 @@ def raw_rows(frozen: FrozenItem, split: str, policy_versions: Mapping[int, int])
                 "answer": given["answer"],
                 "reasons": given.get("reasons") or [],
                 "correction": given.get("correction"),
-                "status": "counted" if vote.is_counted else "surplus",
+                "status": vote.status,
                 "is_simulated": vote.is_simulated,
                 "revision": vote.revision,
                 "policy_version": policy_versions[vote.policy_id],

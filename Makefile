@@ -19,6 +19,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
 	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(VENV)/.installed-gpu: requirements-gpu.txt $(VENV)/.installed
+	$(PIP_INSTALL) -r requirements-gpu.txt
+	@touch $@
+
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
@@ -28,7 +32,11 @@ install: $(VENV)/.installed ## Make .venv with the locked dependencies and the `
 demo: install ## Start everything with real images and print three sign-in links
 	@exec $(BIN)/terroir demo
 
-test: $(VENV)/.installed-dev check browser ## Run every check and every test
+.PHONY: demo-evaluation
+demo-evaluation: $(VENV)/.installed-gpu ## The demo, with its classifier run live: installs torch first
+	@exec $(BIN)/terroir demo --evaluate
+
+test: $(VENV)/.installed-dev $(VENV)/.installed-gpu check browser ## Run every check and every test
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered -q
 
 .PHONY: browser

@@ -7,6 +7,7 @@ import numpy as np
 from app.agreement.intervals import FloatArray, percentile_interval
 
 REPLICATES = 1000
+LEVEL = 0.95
 
 
 class Estimate(NamedTuple):
@@ -30,10 +31,11 @@ class Resamples:
     """
 
     def __init__(self, n_dishes: int, seed: int, replicates: int = REPLICATES) -> None:
-        self._weights = np.zeros((0, n_dishes))
+        self.weights = np.zeros((0, n_dishes))
+        """One row a replicate, one column a dish."""
         if n_dishes > 1:
             drawn = np.random.default_rng(seed).multinomial(n_dishes, np.full(n_dishes, 1 / n_dishes), size=replicates)
-            self._weights = drawn.astype(np.float64)
+            self.weights = drawn.astype(np.float64)
 
     def share(self, numerators: FloatArray, denominators: FloatArray, *, reason: str) -> Estimate:
         """Sum of `numerators` by sum of `denominators` (each one number a dish); `reason` is why the latter may be 0.
@@ -41,16 +43,41 @@ class Resamples:
         >>> Resamples(2, seed=0).share(np.array([1.0, 2.0]), np.array([2.0, 2.0]), reason="no_answers").value
         0.75
         """
-        total = denominators.sum()
-        if total == 0:
+        return self.mean_share(numerators[np.newaxis], denominators[np.newaxis], reason=reason)
+
+    def mean_share(self, numerators: FloatArray, denominators: FloatArray, *, reason: str) -> Estimate:
+        """The mean of several shares, each as `share` has it: one row a share, one column a dish.
+
+        >>> Resamples(2, seed=0).mean_share(np.array([[1.0, 1.0], [0.0, 1.0]]), np.ones((2, 2)), reason="").value
+        0.75
+        """
+        totals = denominators.sum(axis=1)
+        if totals.size == 0 or not totals.all():
             return Estimate(None, reason=reason)
-        value = float(numerators.sum() / total)
-        if np.count_nonzero(denominators) == 1:
+        value = float((numerators.sum(axis=1) / totals).mean())
+        if np.count_nonzero(denominators.any(axis=0)) == 1:
             return Estimate(value, reason="one_dish")
-        below = self._weights @ denominators
-        with np.errstate(invalid="ignore"):
-            interval = percentile_interval(self._weights @ numerators / np.where(below > 0, below, np.nan))
+        below = denominators @ self.weights.T
+        shares = numerators @ self.weights.T / np.where(below > 0, below, np.nan)
+        interval = percentile_interval(shares.mean(axis=0))
         return Estimate(value, *interval) if interval else Estimate(value, reason="unstable")
+
+
+class Draws:
+    """The replicates under all figures of a document; groups with as many dishes share theirs."""
+
+    def __init__(self, seed: int, replicates: int = REPLICATES) -> None:
+        self.seed, self.replicates = seed, replicates
+        self._by_size: dict[int, Resamples] = {}
+
+    def of(self, n_dishes: int) -> Resamples:
+        if n_dishes not in self._by_size:
+            self._by_size[n_dishes] = Resamples(n_dishes, self.seed, self.replicates)
+        return self._by_size[n_dishes]
+
+    def describe(self) -> dict[str, Any]:
+        """The `bootstrap` of a document: how its intervals were found."""
+        return {"unit": "dish", "replicates": self.replicates, "seed": self.seed, "level": LEVEL}
 
 
 def as_json(estimate: Estimate) -> dict[str, Any]:

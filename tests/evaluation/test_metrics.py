@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.evaluation.bootstrap import Resamples
-from app.evaluation.metrics import Answer, entropy_bits, metrics
+from app.evaluation.figures import entropy_bits
+from app.evaluation.metrics import Answer, metrics
 from app.evaluation.replies import State
 from app.evaluation.similarity import THRESHOLD, name_similarity
 

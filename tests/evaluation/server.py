@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import socket
 import threading
 import time
 from collections import Counter
@@ -19,6 +20,9 @@ class Request(NamedTuple):
     image_sha256: str
     body: dict[str, Any]
     authorization: str | None
+    headers: dict[str, str] = {}  # noqa: RUF012
+    at_once: int = 1
+    """Requests under way as this one came, itself included."""
 
     @property
     def question(self) -> tuple[str, str]:
@@ -29,6 +33,8 @@ class Scripted(NamedTuple):
     status: int
     body: bytes
     headers: dict[str, str] = {}  # noqa: RUF012
+    send: Callable[[socket.socket], None] | None = None
+    """Instead of all this, whatever bytes the script sends itself; the connection ends with it."""
 
 
 Script = Callable[[Request], Scripted]
@@ -55,6 +61,7 @@ class Server:
         self.requests: list[Request] = []
         self.lock = threading.Lock()
         self.base_url = ""
+        self.under_way = 0
 
     def asked(self) -> Counter[tuple[str, str]]:
         """How often each question came."""
@@ -62,10 +69,12 @@ class Server:
 
 
 @contextmanager
-def serving(script: Script) -> Iterator[Server]:
+def serving(script: Script, *, keep_alive: bool = False, port: int = 0) -> Iterator[Server]:
     server = Server(script)
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1" if keep_alive else "HTTP/1.0"
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             parts = {part["type"]: part for part in body["messages"][0]["content"]}
@@ -74,24 +83,36 @@ def serving(script: Script) -> Iterator[Server]:
             digest = hashlib.sha256(base64.b64decode(data)).hexdigest()
             with server.lock:
                 number = len(server.requests)
+                server.under_way += 1
                 request = Request(
-                    number, time.monotonic(), parts["text"]["text"], digest, body, self.headers["Authorization"]
-                )
+                    number, time.monotonic(), parts["text"]["text"], digest, body, self.headers["Authorization"],
+                    dict(self.headers), server.under_way,
+                )  # fmt: skip
                 server.requests.append(request)
-            status, out, headers = server.script(request) if self.path == "/v1/chat/completions" else refused(404)
-            self.send_response(status)
+            try:
+                self.reply(server.script(request) if self.path == "/v1/chat/completions" else refused(404))
+            except (BrokenPipeError, ConnectionResetError):
+                self.close_connection = True  # whoever asked was killed, or has had enough
+            finally:
+                with server.lock:
+                    server.under_way -= 1
+
+        def reply(self, scripted: Scripted) -> None:
+            status, out, headers, send = scripted
+            if send is not None:
+                self.close_connection = True
+                send(self.connection)
+                return
+            self.send_response_only(status)  # no Date: that, too, is the script's
             for name, value in {"Content-Length": str(len(out)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            try:
-                self.wfile.write(out)
-            except (BrokenPipeError, ConnectionResetError):
-                return  # whoever asked was killed, or has had enough
+            self.wfile.write(out)
 
         def log_message(self, *_: Any) -> None:
             return
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     http.daemon_threads = True
     server.base_url = f"http://127.0.0.1:{http.server_address[1]}/v1"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})

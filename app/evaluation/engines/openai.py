@@ -1,183 +1,194 @@
-"""Any OpenAI-compatible server: vLLM, SGLang, `transformers serve`, hosted APIs.
+"""Any OpenAI-compatible server: vLLM, SGLang, `transformers serve`, hosted APIs; spoken with the openai SDK.
 
-Spoken with the standard library alone. One kind of request is all we make, the base install stays light, and the
-promises that matter here (no request before Retry-After says so, replies of at most 1 MB, a deadline for the whole
-reply and not for each packet, no redirect that would take the key along) are ours to keep whatever the client.
+The SDK's own retries are off. It waits for Retry-After in one thread while the others go on asking, gives up within
+seconds where a vLLM server takes a minute to restart, and knows no rate: see `pacing`. Sizes and times: see `wire`.
 """
 
 import base64
 import json
-import random
+import math
+import os
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException, HTTPResponse
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from app.errors import Invalid, TerroirError
-from app.evaluation.engines import Question, Reply
+import httpx2
+import openai
+
+from app.errors import Invalid
+from app.evaluation.engines import Capabilities, Question, Reply, Setup, UnusableEngine
+from app.evaluation.engines.pacing import GivenUp, Pace, PaceStopped, backoff
+from app.evaluation.engines.wire import Wire
 from app.evaluation.replies import MAX_REPLY, storable
 
 HOSTED = "https://api.openai.com/v1"
-IN_FLIGHT = 8
 PATIENCE_SECONDS = 120.0
 """How long one question is tried, and how long a server may fail all of them: longer than a vLLM server's restart."""
 REQUEST_SECONDS = 300.0
-_FIRST_DELAY, _LONGEST_DELAY = 0.5, 20.0
 _TRY_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}
-_HOPELESS = {401, 403, 404, 405}
+_HOPELESS = {401, 402, 403, 404, 405}
+_NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached"}
 _REFUSALS = {"content_filter", "content_policy_violation"}
-
-
-class UnusableEngine(TerroirError):
-    """The server is there, but no question can be asked of it as things stand."""
-
-    title = "The model's server refuses us"
+ANSWER_FORMAT = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "answer",
+        "strict": True,
+        "schema": {
+            "type": "object",
+            "properties": {"food": {"type": "string"}, "country": {"type": "string"}},
+            "required": ["food", "country"],
+            "additionalProperties": False,
+        },
+    },
+}
 
 
 class _Failure(NamedTuple):
-    """`wait`: seconds the server told us to stay away; None: it said nothing. Only where `again` is it tried again."""
+    """`retry_after`: seconds the server told us to stay away; None: it said nothing. Tried again only where `again`."""
 
     words: str
     again: bool
-    wait: float | None = None
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
+    retry_after: float | None = None
 
 
 class OpenAIEngine:
-    """`POST {base_url}/chat/completions` with the image as a data URL, IN_FLIGHT at a time.
+    """`POST {base_url}/chat/completions` with the image as a data URL, from `in_flight` threads at once.
 
     A 429, a 5xx or a lost connection is tried again after a growing, jittered delay, or after what Retry-After says;
     then every request waits, for the limit is everybody's. A question that failed for `patience_seconds` is given up,
-    and once nothing at all has succeeded for so long, each further one is tried once.
+    and once nothing at all has succeeded for so long, each further one at once, but for one probe now and then.
+    Neither logprobs nor several answers are asked for: not all such servers say so when they can't.
     """
 
+    capabilities = Capabilities(seed=True, json=True, loads_weights=False)
+
     def __init__(
-        self,
-        model: str,
-        *,
-        base_url: str = HOSTED,
-        api_key: str | None = None,
-        max_tokens: int,
-        seed: int = 0,
-        patience_seconds: float = PATIENCE_SECONDS,
+        self, setup: Setup, *, patience_seconds: float = PATIENCE_SECONDS, request_seconds: float = REQUEST_SECONDS
     ) -> None:
-        self._host = _host_of(base_url)
-        self._url = base_url.rstrip("/") + "/chat/completions"
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "terroir"}
-        if api_key := (api_key or "").strip():
-            if not api_key.isascii() or not api_key.isprintable():
-                raise Invalid("OPENAI_API_KEY holds letters that no key has; copy it again.")
-            self._headers["Authorization"] = f"Bearer {api_key}"
-        self._model = model
-        self._decoding = {"temperature": 0, "max_tokens": max_tokens, "seed": seed}
-        self._patience = patience_seconds
-        self._opener = urllib.request.build_opener(_NoRedirect)
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._not_before = 0.0
-        self._failing_since: float | None = None
+        base_url = setup.base_url or HOSTED
+        address = _address(base_url)
+        if setup.max_pixels is not None:
+            raise Invalid("The openai engine sends images as they are; set the most pixels on the server itself.")
+        self._host = address.hostname
+        self._setup = setup
+        self._key = _key(setup.api_key_env)
+        self._wire = Wire(address, self._key, setup.in_flight, MAX_REPLY + 1)
+        self._sdk = openai.OpenAI(
+            base_url=base_url, api_key="is the wire's", max_retries=0, http_client=self._wire.client
+        )
+        self._patience, self._seconds = patience_seconds, request_seconds
+        self._pace = Pace(setup.requests_per_minute, patience_seconds)
+        self._under_way = threading.Condition()
+        self._calls = 0
+        self.in_flight = setup.in_flight
+        self.batch_size = 1
+        self._decoding: dict[str, Any] = {setup.max_tokens_name: setup.max_tokens, "seed": setup.seed}
+        if setup.temperature is not None:
+            self._decoding["temperature"] = setup.temperature
+        if setup.stop:
+            self._decoding["stop"] = list(setup.stop)
+        if setup.json:
+            self._decoding["response_format"] = ANSWER_FORMAT
 
     def describe(self) -> dict[str, Any]:
-        """The host without its port or path: a server that moved on its machine is the same server."""
-        return {"name": "openai", "version": 1, "host": self._host, "model": self._model, "decoding": self._decoding}
+        """The host without its port or path: a server that moved on its machine is the same server. Nothing of the
+        SDK: it is the server that answers."""
+        return {
+            "name": "openai", "version": 1, "host": self._host, "model": self._setup.model, "decoding": self._decoding,
+        }  # fmt: skip
 
     def answer(self, batch: Sequence[Question]) -> list[Reply]:
         """Raises UnusableEngine when the server refuses the key, or knows neither the address nor the model."""
-        with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="ask") as pool:
-            asked = [pool.submit(self._ask, question) for question in batch]
-            try:
-                return [one.result() for one in asked]
-            except BaseException:
-                self._stopped.set()  # those that wait for another try give up
-                pool.shutdown(cancel_futures=True)
-                raise
+        with self._under_way:
+            self._calls += 1
+        try:
+            return [self._ask(question) for question in batch]
+        finally:
+            with self._under_way:
+                self._calls -= 1
+                self._under_way.notify_all()
+
+    def close(self) -> None:
+        self._pace.stop()
+        self._wire.stop()
+        with self._under_way:  # a socket closed under another thread's feet might by then be somebody else's
+            self._under_way.wait_for(lambda: self._calls == 0, timeout=2)
+        self._sdk.close()
 
     def _ask(self, question: Question) -> Reply:
-        body = json.dumps(
-            {
-                "model": self._model,
-                "messages": [{"role": "user", "content": _content(question)}],
-                **self._decoding,
-            }
-        ).encode()
-        began, tries = time.monotonic(), 0
+        messages = [{"role": "user", "content": _content(question)}]
+        first_failed_at, tries = math.inf, 0
         while True:
-            self._wait_until(self._not_before)
-            if self._stopped.is_set():
+            try:
+                outcome = self._try(messages)
+            except PaceStopped:
                 return Reply(error="The run was stopped.")
-            asked_at = time.monotonic()
-            outcome = self._post(body)
-            now = time.monotonic()
+            except GivenUp as end:
+                return Reply(error=str(end))
             if isinstance(outcome, Reply):
-                self._failing_since = None
-                return outcome._replace(latency_ms=round((now - asked_at) * 1000))
+                return outcome
             if not outcome.again:
                 return Reply(error=outcome.words)
-            tries += 1
-            since = self._note_failure(asked_at)
-            delay = outcome.wait
-            if delay is None:
-                longest = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(tries - 1, 10))
-                delay = longest * random.uniform(0.5, 1)  # noqa: S311  (so that not all come back at once)
-            else:
-                with self._lock:
-                    self._not_before = max(self._not_before, now + delay)
-            if now + delay > began + self._patience or now > since + self._patience:
+            now, tries = time.monotonic(), tries + 1
+            first_failed_at = min(first_failed_at, now)
+            delay = backoff(tries) if outcome.retry_after is None else max(backoff(1), outcome.retry_after)
+            if now + delay > first_failed_at + self._patience:
                 return Reply(error=f"{outcome.words} Given up after {tries} tries.")
-            self._wait_until(now + delay)
+            self._pace.pause(delay)
 
-    def _note_failure(self, at: float) -> float:
-        """Since when nothing has succeeded."""
-        with self._lock:
-            self._failing_since = at if self._failing_since is None else self._failing_since
-            return self._failing_since
-
-    def _wait_until(self, moment: float) -> None:
-        while (left := moment - time.monotonic()) > 0 and not self._stopped.wait(left):
-            moment = max(moment, self._not_before)
-
-    def _post(self, body: bytes) -> Reply | _Failure:
-        request = urllib.request.Request(self._url, body, self._headers)  # noqa: S310  (http or https: see __init__)
-        deadline = time.monotonic() + REQUEST_SECONDS
+    def _try(self, messages: list[dict[str, Any]]) -> Reply | _Failure:
+        """One request, as soon as one may leave."""
+        is_probe = self._pace.enter()
+        failure, retry_after = None, None
+        asked_at = time.monotonic()
         try:
-            with self._opener.open(request, timeout=REQUEST_SECONDS) as response:
-                data = _read(response, deadline)
-        except urllib.error.HTTPError as error:
-            with error:
-                return self._refusal(error)
-        except (OSError, HTTPException) as error:  # URLError and timeouts are OSErrors
-            reason = getattr(error, "reason", None) or error
-            return _Failure(f"{self._host} does not answer ({reason}).", again=True)
-        if data is None:
+            outcome = self._post(messages)
+            if isinstance(outcome, Reply):
+                return outcome._replace(latency_ms=round((time.monotonic() - asked_at) * 1000))
+            failure, retry_after = outcome.words if outcome.again else None, outcome.retry_after
+            return outcome
+        finally:
+            self._pace.leave(is_probe, failure=failure, retry_after=retry_after)
+
+    def _post(self, messages: list[dict[str, Any]]) -> Reply | _Failure:
+        self._wire.within(self._seconds)
+        try:
+            with self._sdk.chat.completions.with_streaming_response.create(
+                model=self._setup.model,
+                messages=messages,  # type: ignore[arg-type]
+                **self._decoding,
+            ) as response:
+                data = b"".join(response.iter_bytes())
+        except openai.APIStatusError as error:
+            return self._refusal(error)
+        except (openai.APIConnectionError, httpx2.HTTPError) as error:
+            reason = str(error.__cause__ or "") or str(error) or type(error).__name__
+            return _Failure(self._words(f"{self._host} does not answer ({reason})."), again=True)
+        if len(data) > MAX_REPLY:
             return _Failure(f"The reply is longer than {MAX_REPLY:,} bytes.", again=False)
         return _reply(data)
 
-    def _refusal(self, error: urllib.error.HTTPError) -> Reply | _Failure:
-        try:
-            detail = json.loads(error.read(65_536))["error"]
-            message, code = str(detail["message"])[:300], detail.get("code")
-        except (ValueError, TypeError, KeyError, AttributeError, OSError, HTTPException, RecursionError):
-            message, code = str(error.reason), None
-        words = storable(f"{self._host} answers {error.code}: {message.rstrip('.')}.")
-        if code in _REFUSALS:
+    def _refusal(self, error: openai.APIStatusError) -> Reply | _Failure:
+        body = error.body if isinstance(error.body, dict) else {}
+        message = str(body.get("message") or error.response.reason_phrase)[:300].rstrip(".")
+        words = self._words(f"{self._host} answers {error.status_code}: {message}.")
+        if error.code in _REFUSALS:
             return Reply(is_refused=True)
-        if error.code in _HOPELESS:
-            raise UnusableEngine(f"{words} Check --base-url, --model and OPENAI_API_KEY, then run the command again.")
-        return _Failure(words, error.code in _TRY_AGAIN, _retry_after(error.headers.get("Retry-After")))
+        if error.status_code in _HOPELESS or error.code in _NO_CREDIT:
+            raise UnusableEngine(f"{words} Check --base-url, --model and {self._setup.api_key_env}, then try again.")
+        return _Failure(words, error.status_code in _TRY_AGAIN, _retry_after(error.response.headers))
+
+    def _words(self, text: str) -> str:
+        """What a server says, fit to be kept: some repeat the key they were sent."""
+        return storable(text.replace(self._key, "[key]") if self._key else text)
 
 
-def _host_of(base_url: str) -> str:
+def _address(base_url: str) -> SplitResult:
     try:
         parts = urlsplit(base_url)
         plain = base_url.isascii() and base_url.isprintable() and " " not in base_url and parts.port != 0
@@ -185,24 +196,20 @@ def _host_of(base_url: str) -> str:
         plain = False
     if not plain or parts.scheme not in ("http", "https") or parts.username or parts.query or not parts.hostname:
         raise Invalid("--base-url takes an address such as http://127.0.0.1:8000/v1, without a name or key in it.")
-    return parts.hostname
+    return parts
+
+
+def _key(variable: str) -> str:
+    """Empty where none is set: a server of one's own may want none."""
+    key = os.environ.get(variable, "").strip()
+    if not key.isascii() or not (key.isprintable() or not key) or " " in key:
+        raise Invalid(f"{variable} holds letters that no key has; copy it again.")
+    return key
 
 
 def _content(question: Question) -> list[dict[str, Any]]:
     url = f"data:{question.media_type};base64,{base64.b64encode(question.image).decode()}"
     return [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": question.prompt}]
-
-
-def _read(response: HTTPResponse, deadline: float) -> bytes | None:
-    """The whole body; None for one over MAX_REPLY. Raises TimeoutError for one that drips past the deadline."""
-    data = bytearray()
-    while chunk := response.read1(65_536):
-        data += chunk
-        if len(data) > MAX_REPLY:
-            return None
-        if time.monotonic() > deadline:
-            raise TimeoutError("the reply took too long")
-    return bytes(data)
 
 
 def _reply(data: bytes) -> Reply | _Failure:
@@ -229,19 +236,29 @@ def _count(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value < 2**31 else None
 
 
-def _retry_after(value: str | None) -> float | None:
-    """Seconds from `Retry-After: 3` or `Retry-After: Wed, 21 Oct 2026 07:28:00 GMT`.
+def _retry_after(headers: httpx2.Headers) -> float | None:
+    """Seconds from `Retry-After: 3` or `Retry-After: Wed, 21 Oct 2026 07:28:00 GMT`; a date is taken by the server's
+    own clock where it says what that shows.
 
-    >>> _retry_after("3"), _retry_after("Wed, 21 Oct 2020 07:28:00 GMT"), _retry_after("soon")
-    (3.0, 0.0, None)
+    >>> date, later = "Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:09 GMT"
+    >>> [_retry_after(httpx2.Headers({"Retry-After": value, "Date": date})) for value in ("3", later, "soon")]
+    [3.0, 9.0, None]
     """
+    value = headers.get("Retry-After")
     if value is None:
         return None
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(value).astimezone(UTC) - datetime.now(UTC)).total_seconds()
-        except ValueError:
+        until = _moment(value)
+        if until is None:
             return None
-    return max(0.0, seconds) if seconds == seconds else None
+        seconds = (until - (_moment(headers.get("Date", "")) or datetime.now(UTC))).total_seconds()
+    return None if math.isnan(seconds) else max(0.0, seconds)
+
+
+def _moment(value: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(value).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -105,12 +106,12 @@ def _text_of(table: Table) -> str | Fault:
         return Fault(table.shown, row, None, f"This is not UTF-8 text (byte 0x{byte:02x}): save the table as UTF-8.")
 
 
-def _read_csv(table: Table) -> Iterator[RawRow | Fault]:
+def _read_csv(table: Table, separator: str = ",") -> Iterator[RawRow | Fault]:
     text = _text_of(table)
     if isinstance(text, Fault):
         yield text
         return
-    records = csv.reader(io.StringIO(text, newline=""), strict=True)
+    records = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     row = 0
     header: list[str] | None = None
     while True:
@@ -134,7 +135,7 @@ def _read_csv(table: Table) -> Iterator[RawRow | Fault]:
             yield Fault(
                 table.shown, row, None,
                 f"This row has {len(cells)} cells, {more} than the {len(header)} columns: "
-                "check its commas, and quote a cell that holds one.",
+                f"check its {'commas' if separator == ',' else 'tabs'}, and quote a cell that holds one.",
             )  # fmt: skip
         else:
             yield RawRow(table.shown, row, dict(zip(header, cells, strict=True)))
@@ -206,6 +207,7 @@ def _plain(value: Any) -> Any:
 
 _READERS: Final[dict[str, Callable[[Table], Iterator[RawRow | Fault]]]] = {
     ".csv": _read_csv,
+    ".tsv": partial(_read_csv, separator="\t"),  # for predictions; items come in SUFFIXES only
     ".jsonl": _read_jsonl,
     ".ndjson": _read_jsonl,
     ".parquet": _read_parquet,

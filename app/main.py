@@ -21,6 +21,7 @@ from app.adjudication.events import streams_end_with_the_server
 from app.db import POOL_OVERFLOW, POOL_SIZE, make_engine
 from app.db.connect import database_url
 from app.db.schema import require_current_schema
+from app.evaluation import people_routes
 from app.items import import_routes
 from app.items import routes as item_routes
 from app.judgments import api as judgment_api
@@ -58,6 +59,7 @@ ROOMS = (
     adjudication_api,
     release_routes,
     release_api,
+    people_routes,
 )
 
 

@@ -45,7 +45,7 @@ DISHES = (
 
 MAX_TOKENS = 48
 """Longer than any of its answers."""
-_STEPS, _BATCH = 130, 16
+_STEPS, _BATCH = 140, 8
 
 
 def picture(dish: Dish | str, noise: int, *, size: tuple[int, int] = (96, 64), format: str = "PNG") -> bytes:  # noqa: A002

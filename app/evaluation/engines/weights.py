@@ -35,7 +35,10 @@ class Weights(NamedTuple):
 def find_weights(setup: Setup) -> Weights:
     """The weights of `setup.model`: a folder, or a repository in the hub's cache, or, where TERROIR_ALLOW_DOWNLOADS=1,
     on the hub. Raises UnusableEngine."""
-    return _checked(setup.model, setup.revision, setup.trust_remote_code)
+    weights = _checked(setup.model, setup.revision, setup.trust_remote_code)
+    if (weights.folder / "adapter_config.json").exists():  # transformers would load the model that it names instead
+        raise UnusableEngine(f"{weights.name} holds an adapter; name its model, and this as the adapter beside it.")
+    return weights
 
 
 def find_adapter(setup: Setup) -> Weights | None:

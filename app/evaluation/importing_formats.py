@@ -168,7 +168,7 @@ def _from_terroir(raw: RawRow) -> Given:
         error = "The question failed; the export does not say why."
     # Names that another parser than today's read are taken only where there is no reply to read again.
     is_bare = state == "ok" and text == ""
-    finish = {"refused": "refusal", "truncated": "length"}.get(state, cell_text(raw.values.get("finish", "")) or None)
+    finish = cell_text(raw.values.get("finish", "")) or {"refused": "refusal", "truncated": "length"}.get(state)
     return Given(
         raw.row,
         _named(raw.values),

@@ -75,13 +75,13 @@ def test_a_question_carries_image_prompt_decoding_and_key() -> None:
 
 
 def test_decoding_is_what_the_setup_says_and_is_described() -> None:
-    changes = {"temperature": None, "max_tokens_name": "max_completion_tokens", "stop": ("\n\n",), "json": True}
+    changes = {"temperature": None, "seed": None, "max_tokens_name": "max_completion_tokens", "stop": ("\n\n",), "json": True}
     with serving(lambda request: PHO) as server, engine_for(server, **changes) as engine:
         engine.answer([QUESTION])
         described = engine.describe()
     [request] = server.requests
     sent = {name: value for name, value in request.body.items() if name not in ("model", "messages")}
-    assert set(sent) == {"max_completion_tokens", "seed", "stop", "response_format"}
+    assert set(sent) == {"max_completion_tokens", "stop", "response_format"}
     schema = sent["response_format"]["json_schema"]["schema"]
     assert schema["required"] == ["food", "country"]
     assert sent == described["decoding"]
@@ -355,8 +355,10 @@ def test_a_kept_connection_that_was_dropped_is_opened_again() -> None:
     assert len(server.requests) == 4
 
 
-def test_a_bad_request_is_asked_once() -> None:
-    with serving(lambda request: refused(400, "Image too large")) as server:
+@pytest.mark.parametrize("wrap", ["%s", "[%s]"], ids=["as OpenAI", "as Gemini"])
+def test_a_bad_request_is_asked_once(wrap: str) -> None:
+    body = wrap % '{"error": {"message": "Image too large"}}'
+    with serving(lambda request: Scripted(400, body.encode())) as server:
         assert ask(server).error == "127.0.0.1 answers 400: Image too large."
     assert len(server.requests) == 1
 

@@ -66,14 +66,15 @@ class Setup:
     """All that an engine is made from, as JSON: kept on the run, sent to whoever makes the engine.
 
     What of it can change an answer, the engine's `describe` says. `model` is a folder, a repository of the hub, or the
-    name a server knows. `max_pixels` is the most pixels the model is shown. `api_key_env` names the environment
-    variable of the worker that holds the key; a key itself is never here. `gpus` may be a fraction.
+    name a server knows. `seed` and `temperature` are None where an API takes none. `max_pixels` is the most pixels the
+    model is shown. `api_key_env` names the environment variable of the worker that holds the key; a key itself is never
+    here. `gpus` may be a fraction.
     """
 
     engine: str
     model: str
     max_tokens: int
-    seed: int = 0
+    seed: int | None = 0
     temperature: float | None = 0
     json: bool = False
     stop: tuple[str, ...] = ()

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 import openai
 
 from app.errors import Invalid
 from app.evaluation.engines import Capabilities, Question, Reply, Setup, UnusableEngine
+from app.evaluation.engines.addresses import address_of
 from app.evaluation.engines.pacing import GivenUp, Pace, PaceStopped, backoff
 from app.evaluation.engines.wire import Wire
 from app.evaluation.replies import MAX_REPLY, storable
@@ -71,7 +71,7 @@ class OpenAIEngine:
         self, setup: Setup, *, patience_seconds: float = PATIENCE_SECONDS, request_seconds: float = REQUEST_SECONDS
     ) -> None:
         base_url = setup.base_url or HOSTED
-        address = _address(base_url)
+        address = address_of(base_url)
         if setup.max_pixels is not None:
             raise Invalid("The openai engine sends images as they are; set the most pixels on the server itself.")
         self._host = address.hostname
@@ -87,7 +87,9 @@ class OpenAIEngine:
         self._calls = 0
         self.in_flight = setup.in_flight
         self.batch_size = 1
-        self._decoding: dict[str, Any] = {setup.max_tokens_name: setup.max_tokens, "seed": setup.seed}
+        self._decoding: dict[str, Any] = {setup.max_tokens_name: setup.max_tokens}
+        if setup.seed is not None:
+            self._decoding["seed"] = setup.seed
         if setup.temperature is not None:
             self._decoding["temperature"] = setup.temperature
         if setup.stop:
@@ -174,13 +176,13 @@ class OpenAIEngine:
         return _reply(data)
 
     def _refusal(self, error: openai.APIStatusError) -> Reply | _Failure:
-        body = error.body if isinstance(error.body, dict) else {}
-        message = str(body.get("message") or error.response.reason_phrase)[:300].rstrip(".")
+        message = str(_error_in(error.body).get("message") or error.response.reason_phrase)[:300].rstrip(".")
         words = self._words(f"{self._host} answers {error.status_code}: {message}.")
         if error.code in _REFUSALS:
             return Reply(is_refused=True)
         if error.status_code in _HOPELESS or error.code in _NO_CREDIT:
-            raise UnusableEngine(f"{words} Check --base-url, --model and {self._setup.api_key_env}, then try again.")
+            key = self._setup.api_key_env or "the key"
+            raise UnusableEngine(f"{words} Check --base-url, --model and {key}, then try again.")
         return _Failure(words, error.status_code in _TRY_AGAIN, _retry_after(error.response.headers))
 
     def _words(self, text: str) -> str:
@@ -188,15 +190,11 @@ class OpenAIEngine:
         return storable(text.replace(self._key, "[key]") if self._key else text)
 
 
-def _address(base_url: str) -> SplitResult:
-    try:
-        parts = urlsplit(base_url)
-        plain = base_url.isascii() and base_url.isprintable() and " " not in base_url and parts.port != 0
-    except ValueError:
-        plain = False
-    if not plain or parts.scheme not in ("http", "https") or parts.username or parts.query or not parts.hostname:
-        raise Invalid("--base-url takes an address such as http://127.0.0.1:8000/v1, without a name or key in it.")
-    return parts
+def _error_in(body: object) -> dict[str, Any]:
+    """What the SDK found under `error`. Gemini sends a list of one such document, which the SDK leaves as it is."""
+    if isinstance(body, list) and body and isinstance(body[0], dict):
+        body = body[0].get("error")
+    return body if isinstance(body, dict) else {}
 
 
 def _key(variable: str) -> str:

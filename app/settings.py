@@ -48,6 +48,10 @@ class Settings(BaseSettings):
         default=None, description="Lets a Prometheus server read /metrics with this bearer token."
     )
 
+    models_file: Path | None = Field(
+        default=None, description="TOML file with models of one's own, and other settings for those that ship."
+    )
+
     @field_validator("home")
     @classmethod
     def _absolute(cls, value: Path) -> Path:

@@ -1,5 +1,6 @@
 """`terroir serve`, `worker`, `migrate` and `demo`."""
 
+import enum
 import logging
 import signal
 import socket
@@ -8,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack, suppress
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 import uvicorn
@@ -27,7 +28,12 @@ from app.jobs import QUEUES, run_worker
 from app.settings import Settings, get_settings
 
 READY_SECONDS = 60
-Queue = Literal["default", "evaluation", "maintenance"]
+
+
+class Queue(enum.StrEnum):
+    DEFAULT = "default"
+    EVALUATION = "evaluation"
+    MAINTENANCE = "maintenance"
 
 
 def register(cli: typer.Typer) -> None:

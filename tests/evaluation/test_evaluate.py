@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,17 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 
 from app.db import transaction
-from app.evaluation import prompts, service
+from app.evaluation import driving, prompts, service
+from app.evaluation.engines import Setup
 from app.evaluation.engines.openai import OpenAIEngine
+from app.evaluation.fleet import LocalFleet
 from app.evaluation.models import Prediction, Run, RunStatus
+from app.evaluation.plan import Subset, plan
 from app.evaluation.prompts import Strategy
 from app.evaluation.reading import ReleaseFiles, find_release
 from app.evaluation.replies import State
-from app.evaluation.service import Subset, evaluate, plan, report
+from app.evaluation.scoring import report
+from app.evaluation.service import evaluate
 from app.items.models import Subtask
 from app.releases.models import Release
 from app.releases.publish import copy_to
@@ -71,17 +76,19 @@ def planted(files: ReleaseFiles) -> Script:
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "CHUNK", 4)
+    monkeypatch.setattr(driving, "CHUNK", 4)
 
 
 Evaluate = Callable[..., tuple[Run, dict[str, Any]]]
 
 
 @pytest.fixture
-def run(world: World, release: Release, files: ReleaseFiles) -> Evaluate:
+def run(world: World, release: Release, files: ReleaseFiles, monkeypatch: pytest.MonkeyPatch) -> Evaluate:
     def evaluated(server: Server, patience: float = 20.0, **options: Any) -> tuple[Run, dict[str, Any]]:
-        engine = OpenAIEngine("tiny", base_url=server.base_url, max_tokens=99, patience_seconds=patience)
-        found, asked = evaluate(world.engine, release, files, engine, model="tiny", **options)
+        # Only the patience differs from what the command does.
+        monkeypatch.setattr(service, "open_fleet", lambda of: LocalFleet(OpenAIEngine(of, patience_seconds=patience)))
+        setup = Setup("openai", "tiny", 99, base_url=server.base_url, seed=options.get("seed", 0), in_flight=4)
+        found, asked = evaluate(world.engine, release, files, setup, model="tiny", **options)
         with transaction(world.engine) as session:
             return found, report(session, found, asked)
 
@@ -273,14 +280,14 @@ class Command:
     """`terroir evaluate` in a process of its own, on the world's database."""
 
     def __init__(self, world: World, url: str) -> None:
-        self.chunk = service.CHUNK
+        self.chunk = driving.CHUNK
         self.environment = {
             **os.environ, "TERROIR_HOME": str(world.settings.home), "TERROIR_DATABASE_URL": url,
             "OPENAI_API_KEY": "sesame",
         }  # fmt: skip
 
     def start(self, server: Server, *words: str) -> subprocess.Popen[str]:
-        program = f"from app.evaluation import service; service.CHUNK = {self.chunk}; from app.cli import main; main()"
+        program = f"from app.evaluation import driving; driving.CHUNK = {self.chunk}; from app.cli import main; main()"
         command = [sys.executable, "-c", program, "evaluate", "--release", "1.0.0"]
         command += ["--model", "tiny", "--engine", "openai", "--base-url", server.base_url, *words]
         return subprocess.Popen(
@@ -343,6 +350,9 @@ def test_a_killed_run_goes_on_and_asks_nothing_twice(
         with command.start(server, "--json") as process:
             try:
                 assert held.wait(60)
+                deadline = time.monotonic() + 30
+                while _answered(fresh_engine) < 8 and time.monotonic() < deadline:
+                    time.sleep(0.05)
             finally:
                 process.kill()
                 killed.set()

@@ -1,0 +1,128 @@
+"""`terroir worker` at runs, in a process of its own: it does them, and leaves them well when it is told to stop."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app import jobs
+from app.db import transaction
+from app.evaluation import runs
+from app.evaluation.engines import Setup
+from app.evaluation.models import Run, RunStatus
+from app.evaluation.prompts import Strategy
+from app.evaluation.watching import show_run
+from app.jobs import Interrupted, Job, JobStatus
+from app.releases.models import Release
+from app.settings import ROOT, Settings
+from tests.evaluation.server import Request, Scripted, answered, refused, serving
+from tests.releases.conftest import World
+
+
+@contextmanager
+def working(world: World, url: str, *words: str) -> Iterator[subprocess.Popen[str]]:
+    environment = {**os.environ, "TERROIR_HOME": str(world.settings.home), "TERROIR_DATABASE_URL": url}
+    command = [Path(sys.executable).parent / "terroir", "worker", *words]
+    with subprocess.Popen(command, env=environment, cwd=ROOT, text=True, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "The worker is ready.\n"
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(30)
+
+
+def start(world: World, base_url: str) -> uuid.UUID:
+    setup = Setup("openai", "tiny", 99, base_url=base_url, in_flight=1)
+    with transaction(world.engine) as session:
+        return runs.start_run(session, "1.0.0", setup, model="tiny", strategy=Strategy.BASE).id
+
+
+def until(condition: Callable[[Session], bool], engine: sa.Engine, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with transaction(engine) as session:
+            if condition(session):
+                return
+        time.sleep(0.1)
+    raise AssertionError("it did not come to that")
+
+
+def status(session: Session, run_id: uuid.UUID) -> RunStatus:
+    return show_run(session, run_id).status
+
+
+def test_a_worker_that_is_told_to_stop_leaves_the_run_to_the_next(
+    world: World, release: Release, fresh_url: str
+) -> None:
+    def script(request: Request) -> Scripted:
+        time.sleep(0.3)
+        return answered("pizza", "Italy")
+
+    with serving(script) as server:
+        run_id = start(world, server.base_url)
+        with working(world, fresh_url, "--queue", "evaluation") as process:
+            until(lambda session: show_run(session, run_id).progress.done >= 2, world.engine)
+            process.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            assert process.wait(30) == 0
+            assert time.monotonic() - began < 15
+        with transaction(world.engine) as session:
+            shown = show_run(session, run_id)
+            assert shown.status is RunStatus.QUEUED
+            assert shown.job is not None
+            assert (shown.job.status, shown.job.attempts) == (JobStatus.QUEUED, 0)
+            before = shown.progress.done
+        assert 2 <= before < 12
+        with working(world, fresh_url):
+            until(lambda session: status(session, run_id) is RunStatus.FINISHED, world.engine)
+        assert len(server.requests) <= 12 + 2, "only what was under way is asked again"
+    with transaction(world.engine) as session:
+        run = session.get_one(Run, run_id)
+        assert run.provenance is not None
+        assert run.provenance["packages"]["terroir"]
+        job = session.get_one(Job, run.job_id)
+        assert (job.status, job.result) == (JobStatus.DONE, {"run": str(run_id), "status": "finished"})
+
+
+def test_a_refused_key_fails_the_run_and_its_job_with_the_same_sentence(
+    world: World, release: Release, fresh_url: str
+) -> None:
+    with serving(lambda request: refused(401, "Invalid key")) as server:
+        run_id = start(world, server.base_url)
+        with working(world, fresh_url):
+            until(lambda session: status(session, run_id) is RunStatus.FAILED, world.engine)
+    with transaction(world.engine) as session:
+        shown = show_run(session, run_id)
+    assert "Invalid key" in (shown.error or "")
+    assert shown.job is not None
+    assert shown.job.error == shown.run.error
+
+
+def test_an_interrupted_job_waits_and_is_no_failed_attempt(fresh_engine: sa.Engine, settings: Settings) -> None:
+    def half_way(context: jobs.JobContext) -> None:
+        assert context.is_stopping()
+        raise Interrupted
+
+    jobs._handlers["tests.half_way"] = half_way
+    try:
+        with transaction(fresh_engine) as session:
+            job_id = jobs.start(session, "tests.half_way", title="Half-way").id
+        with pytest.raises(Interrupted):
+            jobs.run_job(fresh_engine, settings, job_id, lambda: True)
+        with transaction(fresh_engine) as session:
+            job = session.get_one(Job, job_id)
+        assert (job.status, job.attempts, job.error) == (JobStatus.QUEUED, 0, None)
+    finally:
+        del jobs._handlers["tests.half_way"]

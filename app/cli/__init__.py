@@ -8,7 +8,7 @@ import typer
 from sqlalchemy.exc import OperationalError
 
 from app.cli import data as data_room
-from app.cli import evaluate, models, people, results, serving
+from app.cli import evaluate, models, people, results, runs, serving
 from app.errors import TerroirError
 from app.settings import get_settings
 
@@ -19,7 +19,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (serving, people, data_room, results, evaluate, models):
+for room in (serving, people, data_room, results, evaluate, models, runs):
     room.register(cli)
 
 

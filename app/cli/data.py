@@ -57,7 +57,7 @@ def import_command(
 def _print_import(report: ImportReport, campaign: str, dry_run: bool) -> None:
     for pair in report.duplicates:
         errors.print(f"{pair.kind} duplicate: {pair.a} and {pair.b}", style="yellow")
-    if _print_faults(report.errors):
+    if print_faults(report.errors):
         return
     if dry_run:
         say(f"Every row is in order: {report.added} would be added, {report.unchanged} are there already.")
@@ -65,7 +65,7 @@ def _print_import(report: ImportReport, campaign: str, dry_run: bool) -> None:
         say(f"{report.added} items added to {campaign}, {report.unchanged} were there already.")
 
 
-def _print_faults(faults: list[Fault]) -> bool:
+def print_faults(faults: list[Fault]) -> bool:
     """Whether there are any."""
     for fault in faults:
         place = ", ".join(part for part in (fault.file, f"row {fault.row}" if fault.row else "", fault.field) if part)
@@ -97,7 +97,7 @@ def knowledge_import(
 
 
 def _print_knowledge(report: KnowledgeReport, dry_run: bool) -> None:
-    if _print_faults(report.errors):
+    if print_faults(report.errors):
         return
     word = "would be " if dry_run else ""
     say(f"{report.dishes} dishes and {report.photos} photographs {word}added, {report.updated} {word}updated.")

@@ -74,7 +74,7 @@ def run_evaluation(
     if json:
         say_json(document)
     else:
-        _print(document)
+        print_report(document)
     if run.status is not RunStatus.FINISHED:
         complain(f"terroir: {run.error or ''}".rstrip() + _unfinished(document["run"]))
         raise typer.Exit(1)
@@ -120,7 +120,7 @@ def _unfinished(run: dict[str, Any]) -> str:
     )
 
 
-def _print(document: dict[str, Any]) -> None:
+def print_report(document: dict[str, Any]) -> None:
     run = document["run"]
     states = ", ".join(f"{count:,} {state}" for state, count in run["states"].items())
     say(f"Run {run['id']}: {run['status']}, {run['planned']:,} questions ({states}).")

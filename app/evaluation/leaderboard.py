@@ -32,7 +32,7 @@ def leaderboard(entries: Entries, *, seed: int = 0, replicates: int = REPLICATES
     panel, draws = Panel(entries), Draws(seed, replicates)
     own = {name: panel.table(name, name) for name in panel.names}
     subtasks = [subtask for subtask in SUBTASKS if any(subtask in table.subtasks for table in own.values())]
-    ranked = [name for name, table in own.items() if subtasks and table.subtasks == subtasks]
+    ranked = sorted(name for name, table in own.items() if subtasks and table.subtasks == subtasks)
     comparisons = _comparisons(panel, ranked, draws)
     rows: list[dict[str, Any]] = [
         {

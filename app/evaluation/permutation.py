@@ -78,5 +78,5 @@ def _random(differences: FloatArray, seed: int) -> list[float]:
 
 def _as_far(flipped: FloatArray, differences: FloatArray, observed: FloatArray | float) -> FloatArray:
     """Which patterns (rows of `flipped`, 1 where the sign is changed) take the sum as far from 0 as it is."""
-    sums = np.abs(observed - 2 * flipped @ differences)
+    sums = np.abs(observed - 2 * (flipped @ differences))
     return (sums >= np.abs(observed) * (1 - _TOLERANCE)).astype(np.float64)

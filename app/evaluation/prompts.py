@@ -1,6 +1,7 @@
 """What a model is asked. A template is a file with its version in its name and is never changed once it was used."""
 
 import enum
+import functools
 import hashlib
 from pathlib import Path
 
@@ -18,6 +19,7 @@ class Strategy(enum.StrEnum):
     COT = "cot"
 
 
+@functools.cache
 def template(strategy: Strategy) -> str:
     return (_FOLDER / f"{strategy.value}-{_VERSION}.txt").read_text(encoding="utf-8")
 

@@ -75,7 +75,13 @@ def test_a_question_carries_image_prompt_decoding_and_key() -> None:
 
 
 def test_decoding_is_what_the_setup_says_and_is_described() -> None:
-    changes = {"temperature": None, "seed": None, "max_tokens_name": "max_completion_tokens", "stop": ("\n\n",), "json": True}
+    changes = {
+        "temperature": None,
+        "seed": None,
+        "max_tokens_name": "max_completion_tokens",
+        "stop": ("\n\n",),
+        "json": True,
+    }
     with serving(lambda request: PHO) as server, engine_for(server, **changes) as engine:
         engine.answer([QUESTION])
         described = engine.describe()
@@ -215,6 +221,21 @@ def test_no_request_comes_before_retry_after_says_so(until: float, retry_after: 
     after = [request for request in server.requests if request.at > script.first + until]
     assert max(request.at_once for request in after) >= 7
     assert len(server.requests) - 60 <= 2 * 8 + until / retry_after  # two rounds at most, then probes
+
+
+def test_one_told_to_wait_holds_all_back() -> None:
+    """But for those that were on their way already."""
+
+    def script(request: Request) -> Scripted:
+        if request.number == 0:
+            return refused(429, Retry_After="1")
+        time.sleep(0.2)
+        return PHO
+
+    with serving(script) as server, engine_for(server) as engine:
+        assert all(reply.error is None for reply in ask_all(engine, [QUESTION] * 30))
+    assert len(server.requests) == 31
+    assert sum(request.at < server.requests[0].at + 1 for request in server.requests) <= 8
 
 
 def test_retry_after_may_be_a_date() -> None:

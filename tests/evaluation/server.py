@@ -4,12 +4,14 @@ import base64
 import hashlib
 import json
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -69,7 +71,10 @@ class Server:
 
 
 @contextmanager
-def serving(script: Script, *, keep_alive: bool = False, port: int = 0) -> Iterator[Server]:
+def serving(
+    script: Script, *, keep_alive: bool = False, port: int = 0, certificate: Path | None = None
+) -> Iterator[Server]:
+    """`certificate`: a PEM file with a key and its certificate; the server then speaks TLS."""
     server = Server(script)
 
     class Handler(BaseHTTPRequestHandler):
@@ -115,7 +120,11 @@ def serving(script: Script, *, keep_alive: bool = False, port: int = 0) -> Itera
 
     http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     http.daemon_threads = True
-    server.base_url = f"http://127.0.0.1:{http.server_address[1]}/v1"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
+    server.base_url = f"http{'s' if certificate else ''}://127.0.0.1:{http.server_address[1]}/v1"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -7,6 +7,7 @@ import json
 import logging
 import random
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -374,6 +376,35 @@ def test_a_kept_connection_that_was_dropped_is_opened_again() -> None:
     ):
         assert [reply.error for reply in engine.answer([QUESTION] * 3)] == [None] * 3
     assert len(server.requests) == 4
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of 127.0.0.1, signed by itself; key and certificate in one file."""
+    path = tmp_path / "server.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", f"{path}.crt"]
+    subprocess.run(command, check=True, capture_output=True)
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path
+
+
+def test_a_slow_reply_comes_through_tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading is interrupted several times meanwhile."""
+
+    def script(request: Request) -> Scripted:
+        time.sleep(0.9)
+        return completion("x" * 200_000)
+
+    monkeypatch.setenv("SSL_CERT_FILE", f"{certificate}.crt")
+    with serving(script, certificate=certificate) as server:
+        assert len(ask(server).text or "") == 200_000
+
+
+def test_a_server_that_nobody_vouches_for_gets_no_question(certificate: Path) -> None:
+    with serving(lambda request: PHO, certificate=certificate) as server:
+        assert "does not answer" in (ask(server, patience_seconds=0).error or "")
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("wrap", ["%s", "[%s]"], ids=["as OpenAI", "as Gemini"])

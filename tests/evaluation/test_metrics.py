@@ -57,6 +57,14 @@ def test_exactly_two_fifths_is_correct() -> None:
     assert name_similarity("abdcac", "abcd") == THRESHOLD
 
 
+def test_letters_count_as_they_are_encoded() -> None:
+    # With the accent as a letter of its own: bigrams {ca,af,fé}, {ca,af,fe,e´} share 2 of 5, letters 3 of 6.
+    assert name_similarity("Caf\u00e9", "cafe\u0301") == pytest.approx(0.7 * 2 / 5 + 0.3 * 3 / 6)
+    # A country is the same in any encoding.
+    said = [pizza("SF", "pizza", name)._replace(countries=("TR",)) for name in ("T\u00fcrkiye", "Tu\u0308rkiye")]
+    assert value(metrics(said)["subtasks"]["SF"], "country_accuracy") == 1
+
+
 TEXT = st.text(max_size=30)
 
 

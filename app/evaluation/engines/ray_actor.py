@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from app.errors import TerroirError
 from app.evaluation.engines import Engine, Question, Reply, Setup
+from app.evaluation.engines.weights import ALLOW, stay_offline
 
 SECRET = re.compile(r"^(TERROIR|AWS|PG)|(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS)(_FILE)?$")
 
@@ -31,9 +32,9 @@ class EngineActor:
 
     def __init__(self, engine_type: Any, setup: Setup, gpus: float) -> None:
         # Weights may be a stranger's: they get neither our secrets nor, unless this machine's owner says so, the hub.
-        for name in [name for name in os.environ if SECRET.search(name) and name != "HF_TOKEN"]:
+        for name in [name for name in os.environ if SECRET.search(name) and name not in ("HF_TOKEN", ALLOW)]:
             del os.environ[name]
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        stay_offline()
         if not gpus:  # Ray lets a process without GPU use one core; it is the only one on its machine
             os.environ["OMP_NUM_THREADS"] = str(len(os.sched_getaffinity(0)))
         self._engine_type, self._setup, self._gpus = engine_type, setup, gpus

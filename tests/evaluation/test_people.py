@@ -225,7 +225,7 @@ def test_the_page_shows_doubts_with_both_sides(scene: Scene, browse_as: Browse) 
     assert text.count("an annotator wrote the same") == 1
     assert "instead: <bdi>Italy</bdi>" in text
     assert "2 yes, 1 no" in text
-    assert 'm3 <span class="tag">imported</span>' in text
+    assert '<bdi>m3</bdi> <span class="soft">base</span> <span class="tag">imported</span>' in text
     assert "there is no answer about 1 item of the campaign that people rejected" in text
     assert "difference <span" in text
     assert "-0.475" in text

@@ -21,7 +21,9 @@ from app.adjudication.events import streams_end_with_the_server
 from app.db import POOL_OVERFLOW, POOL_SIZE, make_engine
 from app.db.connect import database_url
 from app.db.schema import require_current_schema
-from app.evaluation import people_routes
+from app.evaluation import api as run_api
+from app.evaluation import figure_routes, people_routes, standing_routes
+from app.evaluation import routes as run_routes
 from app.items import import_routes
 from app.items import routes as item_routes
 from app.judgments import api as judgment_api
@@ -42,6 +44,7 @@ NAV = (
     NavEntry("Judge", "judgments:start", frozenset({ANNOTATOR})),
     NavEntry("Campaigns", "adjudication:campaigns", frozenset({ADMIN, RESEARCHER})),
     NavEntry("Releases", "releases:index", frozenset({ADMIN, RESEARCHER})),
+    NavEntry("Runs", "evaluation:runs", frozenset({ADMIN, RESEARCHER})),
     NavEntry("People", "accounts:people", frozenset({ADMIN})),
 )
 
@@ -59,6 +62,10 @@ ROOMS = (
     adjudication_api,
     release_routes,
     release_api,
+    standing_routes,  # before a run's own page: “compare” is no run's id
+    run_routes,
+    figure_routes,
+    run_api,
     people_routes,
 )
 

@@ -93,22 +93,23 @@ def interval(estimate: Estimate, unit: Unit) -> str:
     return f"[{number(estimate['low'], unit)}, {number(estimate['high'], unit)}]"
 
 
-def as_csv(table: Table, spec_sha256: str | None) -> str:
-    """Exact figures; an estimate is four columns, and every row names the spec it came of."""
+def as_csv(table: Table, specs: str | Sequence[str]) -> str:
+    """Exact figures; an estimate is four columns, and every row names the spec (its SHA-256) it came of: one for all
+    rows, or one a row."""
     header: list[str] = []
     for column in table.columns:
         header += [f"{column.key}_{part}" for part in _PARTS] if column.unit.is_estimate else [column.key]
     out = io.StringIO()
     writer = csv.writer(out)  # RFC 4180: lines end in CRLF, and only then is a cell with a lone CR quoted
     writer.writerow([*header, "spec_sha256"])
-    for row in table.rows:
+    for place, row in enumerate(table.rows):
         cells: list[Any] = []
         for column, cell in zip(table.columns, row, strict=True):
             if column.unit.is_estimate:
                 cells += [(cell or {}).get(part) for part in _PARTS]
             else:
                 cells.append(cell)
-        writer.writerow([_plain(cell) for cell in (*cells, spec_sha256)])
+        writer.writerow([_plain(cell) for cell in (*cells, specs if isinstance(specs, str) else specs[place])])
     return out.getvalue()
 
 
@@ -124,12 +125,12 @@ def _plain(cell: Any) -> Any:
     return cell
 
 
-def as_latex(table: Table, spec_sha256: str | None) -> str:
-    """A `tabular` for the booktabs package; an interval stands small behind its figure."""
+def as_latex(table: Table, specs: str | Sequence[str]) -> str:
+    """A `tabular` for the booktabs package; an interval stands small behind its figure. `specs` as for `as_csv`."""
     numeric = ["l" if column.unit is Unit.TEXT else "r" for column in table.columns]
     lines = [
         f"% {_one_line(table.title)}",
-        f"% spec sha256: {spec_sha256 or 'none'}",
+        *(f"% spec sha256: {spec}" for spec in ([specs] if isinstance(specs, str) else dict.fromkeys(specs))),
         "% needs \\usepackage{booktabs}",
         f"\\begin{{tabular}}{{{''.join(numeric)}}}",
         "\\toprule",

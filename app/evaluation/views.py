@@ -58,6 +58,23 @@ NO_COUNTRY = "none"
 _SUBTASK, _N = Column("subtask", "Subtask", Unit.TEXT), Column("n", "Answers", Unit.COUNT)
 
 
+def in_order(document: Document) -> dict[str, Any]:
+    """The document with subtasks and distances in the order of every table; the database keeps none."""
+    place = {name: rank for rank, name in enumerate((*SUBTASKS, *GROUP_WORDS))}
+
+    def sort(named: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: named[name] for name in sorted(named, key=lambda name: (place.get(name, len(place)), name))}
+
+    found = dict(document)
+    for key in ("subtasks", "confusion", "leaning"):
+        found[key] = sort(found[key])
+    for key, _ in GROUPINGS.values():
+        found[key] = {name: sort(groups) for name, groups in sort(found[key]).items()}
+    if "slot2" in found:
+        found["slot2"] = in_order(found["slot2"])
+    return found
+
+
 def subtask_table(document: Document) -> Table:
     return Table(
         "subtasks", "Figures by subtask", (_SUBTASK, _N, *FIGURES),
@@ -83,10 +100,12 @@ def group_table(document: Document, by: str, subtask: str | None = None) -> Tabl
     key, heading = GROUPINGS[by]
     group = Column(by, heading, Unit.TEXT)
     rows = []
-    for name, groups in document.get(key, {}).items():
+    for name, groups in document[key].items():
         if subtask is not None and name != subtask:
             continue
-        for code, found in groups.items():
+        for code, found in (
+            sorted(groups.items(), key=lambda one: country_name(one[0])) if by == "country" else groups.items()
+        ):
             lead = (group_name(by, code),) if subtask is not None else (name, group_name(by, code))
             rows.append((*lead, found["n"], *(found[column.key] for column in FIGURES)))
     lead_columns = (group,) if subtask is not None else (_SUBTASK, group)
@@ -153,7 +172,7 @@ def leaning_table(document: Document, subtask: str | None = None) -> Table:
     )  # fmt: skip
     rows = [
         (name, country_name(one["country"]), one["count"], one["share"], _exactly(one["expected"]))
-        for name, found in document.get("leaning", {}).items()
+        for name, found in document["leaning"].items()
         if subtask in (None, name)
         for one in found["countries"]
     ]
@@ -240,3 +259,11 @@ def run_charts(document: Document) -> Iterator[tuple[str, Callable[[], Chart]]]:
     for subtask in document["subtasks"]:
         yield f"confusion-{subtask}", lambda subtask=subtask: confusion_chart(document, subtask)  # type: ignore[misc]
         yield f"leaning-{subtask}", lambda subtask=subtask: leaning_chart(document, subtask)  # type: ignore[misc]
+
+
+def interval_words(document: Document) -> str:
+    bootstrap = document["bootstrap"]
+    return (
+        f"Each figure with its 95 % interval: {bootstrap['replicates']:,} resamples of dishes, so that all "
+        "items of one dish stand or fall together."
+    )

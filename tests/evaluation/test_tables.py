@@ -34,7 +34,7 @@ def test_csv_is_exact_and_names_the_spec_in_every_row() -> None:
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
 def test_a_spreadsheet_runs_no_name(name: str) -> None:
-    cell = next(csv.DictReader(io.StringIO(as_csv(table((name, 1, None, None, None)), None), newline="")))["model"]
+    cell = next(csv.DictReader(io.StringIO(as_csv(table((name, 1, None, None, None)), ""), newline="")))["model"]
     assert cell == f"'{name}"
 
 
@@ -78,3 +78,9 @@ def test_escaping_leaves_letters_of_every_script() -> None:
 )
 def test_numbers_read_as_people_write_them(value: float, unit: Unit, text: str) -> None:
     assert number(value, unit) == text
+
+
+def test_rows_of_several_runs_each_name_their_own_spec() -> None:
+    both = table(("a", 1, None, None, None), ("b", 1, None, None, None))
+    assert [row["spec_sha256"] for row in csv.DictReader(io.StringIO(as_csv(both, ["one", "two"])))] == ["one", "two"]
+    assert as_latex(both, ["one", "one"]).count("% spec sha256: one") == 1

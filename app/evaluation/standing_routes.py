@@ -1,0 +1,156 @@
+"""Pages where runs stand side by side: the comparison somebody asked for, and a release's leaderboard."""
+
+import functools
+import uuid
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from sqlmodel import Session
+from starlette.responses import Response
+
+from app.accounts.access import Researcher
+from app.errors import Invalid, TerroirError
+from app.evaluation import comparison_views as views
+from app.evaluation import standings, tables
+from app.evaluation.charts import inline
+from app.evaluation.downloads import figure_file
+from app.evaluation.routes import LOOKS
+from app.evaluation.scoring import document_of
+from app.evaluation.tables import Unit
+from app.evaluation.watching import get_run
+from app.releases.models import Release
+from app.releases.service import get_release
+from app.storage import Storage
+from app.web.render import render
+from app.web.session import SessionDep, StorageDep
+
+router = APIRouter(include_in_schema=False)
+Chosen = Annotated[list[uuid.UUID], Query()]
+
+
+@router.get("/runs/compare", name="evaluation:compare")
+def compare(
+    request: Request, session: SessionDep, storage: StorageDep, account: Researcher, run: Chosen = [], figure: str = "",  # noqa: B006
+) -> Response:  # fmt: skip
+    found: dict[str, Any] = {"runs": []}
+    error: TerroirError | None = None
+    if run:
+        try:
+            found = _compared(session, storage, run, _figure(figure))
+        except Invalid as fault:
+            error = fault
+    here = str(request.app.url_path_for("evaluation:compare"))
+    chosen = list(dict.fromkeys(run))
+    return render(
+        request,
+        "evaluation/compare.html",
+        status=error.status if error else 200,
+        title="Compare runs",
+        choices=standings.comparable(session),
+        chosen=chosen,
+        figures=views.FIGURES,
+        figure=figure or next(iter(views.FIGURES)),
+        address=lambda key: f"{here}?{_query(chosen, key)}",
+        files=f"{here}/files",
+        query=_query(chosen, figure),
+        error=error,
+        words=tables,
+        draw=inline,
+        **found,
+    )
+
+
+@router.get("/runs/compare/files/{name}", name="evaluation:compare_file")
+def compare_file(
+    session: SessionDep, storage: StorageDep, account: Researcher, name: str, run: Chosen = [], figure: str = "",  # noqa: B006
+) -> Response:  # fmt: skip
+    found = _compared(session, storage, run, _figure(figure))
+    every, document = found["runs"], found["document"]
+    spec = {str(one.id): one.spec_sha256 or "" for one in every}
+    pairs = [f"{spec[pair['left']]} {spec[pair['right']]}" for pair in document["comparisons"]]
+    by_subtask = [
+        words for words, pair in zip(pairs, document["comparisons"], strict=True) for _ in pair["subtasks"]
+    ]  # fmt: skip
+    return figure_file(
+        name,
+        {"figures": lambda: found["side"], "differences": lambda: found["differences"],
+         "by_subtask": lambda: found["by_subtask"]},
+        {"figures": lambda: found["side_chart"], "differences": lambda: found["difference_chart"]},
+        {"figures": list(spec.values()), "differences": pairs, "by_subtask": by_subtask},
+        f"compare-{_figure(figure)}",
+    )  # fmt: skip
+
+
+def _compared(session: Session, storage: Storage, run_ids: list[uuid.UUID], figure: str) -> dict[str, Any]:
+    """Raises UnknownRun and Invalid."""
+    chosen = [get_run(session, run_id) for run_id in dict.fromkeys(run_ids[: standings.MAX_RUNS + 1])]
+    document = standings.comparison_of(session, storage, chosen)
+    documents = {str(one.id): document_of(session, storage, one) for one in chosen}
+    side = views.figures_table(chosen, documents, figure)
+    differences = views.differences_table(chosen, document, figure)
+    return {
+        "runs": chosen,
+        "release": session.get_one(Release, chosen[0].release_id),
+        "document": document,
+        "side": side,
+        "side_chart": views.figures_chart(side),
+        "differences": differences,
+        "difference_chart": views.differences_chart(differences),
+        "by_subtask": views.subtask_differences_table(chosen, document, figure),
+    }
+
+
+def _figure(word: str) -> str:
+    if word and word not in views.FIGURES:
+        raise Invalid(f"“{word[:40]}” can't be compared; choose one of {', '.join(views.FIGURES)}.")
+    return word or next(iter(views.FIGURES))
+
+
+def _query(chosen: list[uuid.UUID], figure: str) -> str:
+    return urlencode([*(("run", str(one)) for one in chosen), *([("figure", figure)] if figure else [])])
+
+
+@router.get("/releases/{version}/leaderboard", name="evaluation:leaderboard")
+def leaderboard(
+    request: Request, session: SessionDep, storage: StorageDep, account: Researcher, version: str
+) -> Response:
+    release = get_release(session, version)
+    found = standings.standings_of(session, storage, release)
+    rows = found.document["rows"]
+    here = str(request.app.url_path_for("evaluation:leaderboard", version=version))
+    first = [uuid.UUID(row["run"]) for row in rows[: standings.MAX_RUNS]]
+    return render(
+        request,
+        "evaluation/leaderboard.html",
+        title=f"Leaderboard of {version}",
+        release=release,
+        rows=rows,
+        runs=found.runs,
+        names=views.names_of(list(found.runs.values())),
+        left_out=found.left_out,
+        chart=views.leaderboard_chart(found),
+        figures=views.FIGURES,
+        compare_address=f"{request.app.url_path_for('evaluation:compare')}?{_query(first, '')}",
+        most=standings.MAX_RUNS,
+        files=f"{here}/files",
+        share=Unit.SHARE,
+        looks=LOOKS,
+        words=tables,
+        draw=inline,
+    )
+
+
+@router.get("/releases/{version}/leaderboard/files/{name}", name="evaluation:leaderboard_file")
+def leaderboard_file(
+    session: SessionDep, storage: StorageDep, account: Researcher, version: str, name: str
+) -> Response:
+    found = standings.standings_of(session, storage, get_release(session, version))
+    specs = [found.runs[row["run"]].spec_sha256 or "" for row in found.document["rows"]]
+    return figure_file(
+        name,
+        {"leaderboard": functools.partial(views.leaderboard_table, found)},
+        {"leaderboard": functools.partial(views.leaderboard_chart, found)},
+        {"leaderboard": specs},
+        f"leaderboard-{version}",
+    )

@@ -132,11 +132,12 @@ def _refused(read: Read, faults: Sequence[Fault], planned: int = 0) -> ImportRep
 def _claim(read: Read, model: str | None, strategy: Strategy | None, subtasks: Sequence[Subtask]) -> _Claim:
     head = read.head or {}
     try:
-        subset = Subset.of(head["subset"]) if "subset" in head else Subset(tuple(subtasks), None, slots_of(read.rows))
+        subset = _subset(head["subset"]) if "subset" in head else Subset(tuple(subtasks), None, slots_of(read.rows))
         seed = int(head.get("seed", 0))
         named = model or str(head.get("model") or "")
         how = strategy or (Strategy(head["strategy"]) if "strategy" in head else None)
-        subset.as_json()
+        if not 0 <= seed < 2**31:
+            raise ValueError
     except (ValueError, TypeError, AttributeError):
         raise Invalid(
             "The document about the run, beside or in the export, is damaged; export the run again."
@@ -146,6 +147,15 @@ def _claim(read: Read, model: str | None, strategy: Strategy | None, subtasks: S
     if len(named) > MAX_MODEL or UNSTORABLE.search(named) or not named.isprintable():
         raise Invalid(f"A model's name is one line of at most {MAX_MODEL} printable characters; shorten or mend it.")
     return _Claim(named, how, subset, seed)
+
+
+def _subset(document: Any) -> Subset:
+    """Raises ValueError, TypeError and AttributeError for what no export of ours says."""
+    subset = Subset.of(document)
+    limit, slots = subset.limit, set(subset.slots)
+    if not (limit is None or (type(limit) is int and limit > 0)) or not slots or not slots <= {1, 2}:
+        raise ValueError
+    return subset
 
 
 def _matched(
@@ -230,7 +240,9 @@ def _spec(release: Release, claim: _Claim, read: Read, source: Mapping[str, Any]
     return {
         "release_manifest_sha256": release.manifest_sha256,
         **claim.subset.as_json(),
-        "engine": engine if isinstance(name, str) and len(name) <= 32 else {"name": read.format.value},
+        "engine": engine
+        if isinstance(name, str) and name.isprintable() and len(name) <= 32
+        else {"name": read.format.value},
         "model": claim.model,
         "strategy": claim.strategy.value,
         "prompt": told.get("prompt"),

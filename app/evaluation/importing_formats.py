@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from app.evaluation.replies import MAX_REPLY
-from app.items.rows import cell_text, shown
+from app.items.rows import cell_text, shown, storable_faults
 from app.items.tables import Fault, RawRow, Table, read_table
 
 SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -150,13 +150,12 @@ def _head(path: Path) -> tuple[dict[str, Any] | None, Fault | None]:
     if data is None:
         return None, None
     try:
-        head = json.loads(data[: _MAX_HEAD_BYTES + 1]) if len(data) <= _MAX_HEAD_BYTES else None
+        head = json.loads(data) if len(data) <= _MAX_HEAD_BYTES else None
     except (ValueError, RecursionError):
         head = None
-    if not isinstance(head, dict) or not isinstance(head.get("spec"), dict | None):
-        message = (
-            "What it says of its run can't be read: export the run again, or delete this and name model and strategy."
-        )
+    is_told = isinstance(head, dict) and isinstance(head.get("spec"), dict | None)
+    if not isinstance(head, dict) or not is_told or storable_faults(RawRow(place, 0, head)):
+        message = "What it says of its run can't be read: export it again, or delete this and name model and strategy."
         return None, Fault(place, None, None, message)
     return head, None
 

@@ -326,11 +326,14 @@ def test_a_damaged_document_beside_an_export_is_one_sentence(
     row = {"run_id": "x", "item_id": str(items[0].item_id), "slot": 1, "raw_text": "x", "state": "ok"}
     path = lines(tmp_path / "a.jsonl", row)
     beside = tmp_path / "a.jsonl.spec.json"
-    for head in ("[]", "{", '{"spec": 1}', " " * 2**20):
+    unstorable = ('{"spec": {"a": "\\u0000"}}', '{"spec": {"a": NaN}}', '{"spec": {"a": 1e400}}', '{"\\ud800": 1}')
+    for head in ("[]", "{", '{"spec": 1}', " " * 2**20, "[" * 100_000, *unstorable):
         beside.write_text(head)
         [fault] = take(path).errors
         assert fault.file == beside.name
-    for head in ('{"subset": []}', '{"subset": {"subtasks": ["X"]}}', '{"subset": {"slots": 1}}', '{"seed": "x"}'):
+    subsets = ([], 1, {"subtasks": ["X"]}, {"slots": 1}, {"slots": []}, {"slots": [3]}, {"limit": "1"}, {"limit": -1})
+    documents = [{"subset": subset} for subset in subsets] + [{"seed": "x"}, {"seed": 2**31}]
+    for head in map(json.dumps, documents):
         beside.write_text(head)
         with pytest.raises(Invalid, match="damaged"):
             take(path)

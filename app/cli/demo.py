@@ -6,19 +6,23 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import sqlalchemy as sa
+import typer
 from sqlmodel import Session, select
 
 from app.accounts import service as accounts
 from app.accounts.access import Keys
 from app.accounts.models import Account, Role
 from app.campaigns.models import Campaign
+from app.cli import demo_evaluation
 from app.cli.common import installation, progress_bar, say
 from app.db import transaction
 from app.errors import SettingsError
 from app.items.importing import import_items
 from app.items.knowledge import import_knowledge
+from app.releases.models import Release
 from app.settings import ROOT, Settings
 from app.storage import storage_for
 
@@ -30,14 +34,23 @@ PEOPLE = (
 )
 
 
-def run() -> None:
+def run(
+    evaluate: Annotated[
+        bool, typer.Option("--evaluate", help="Also run the classifier here and now; needs the extra gpu.")
+    ] = False,
+) -> None:
     """Start server and worker with the demo campaign, and print a sign-in link per role. Ctrl-C stops all of it."""
     with installation() as (settings, engine):
         say(f"Data: {settings.home}")
         with transaction(engine) as session:
             is_new = session.exec(select(Campaign).where(Campaign.slug == SLUG)).first() is None
+            has_release = session.exec(select(Release).where(Release.version == demo_evaluation.VERSION)).first()
         if is_new:
             _load(engine, settings)
+        if has_release is None:
+            demo_evaluation.load(engine, settings)
+        if evaluate:
+            demo_evaluation.run_live(engine, settings)
         with transaction(engine) as session:
             links = [(person, Keys(settings).link_for(person)) for person in _people(session)]
         _serve_until_stopped(links)

@@ -24,7 +24,8 @@ WHERE = "tests.evaluation.fake_engine:FakeEngine"
 @dataclass
 class Scenario:
     """`seconds` a batch takes; `slow_seconds` for the first engine that is made; `deadly` is the prompt at which the
-    process dies, `broken` the one that raises; `refusal`: why no engine can be made; `answers`: what it may say."""
+    process dies, `broken` the one that raises; `refusal`: why no engine can be made; `answers`: what it may say.
+    `weights` tell one model from another that says the same."""
 
     seconds: float = 0.0
     slow_seconds: float | None = None
@@ -32,6 +33,7 @@ class Scenario:
     broken: str | None = None
     refusal: str | None = None
     answers: tuple[str, ...] = ("yes", "no")
+    weights: str = ""
 
     def write(self, folder: Path) -> str:
         path = folder / "scenario.json"
@@ -75,7 +77,7 @@ class FakeEngine:
         (self._folder / f"engine-{os.getpid()}").write_text(json.dumps(seen))
 
     def describe(self) -> dict[str, Any]:
-        return {"name": NAME, "version": "1", "answers": list(self._scenario.answers)}
+        return {"name": NAME, "version": "1", "weights": self._scenario.weights}
 
     def answer(self, batch: Sequence[Question]) -> list[Reply]:
         with (self._folder / "asked.log").open("a") as log:  # one write a question: several processes share the file

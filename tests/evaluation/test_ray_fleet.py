@@ -19,48 +19,22 @@ from app.evaluation.fleet import Fleet, open_fleet
 from app.settings import ROOT
 from tests.evaluation import fake_engine
 from tests.evaluation.fake_engine import NAME, WHERE, Scenario, answer_to
+from tests.evaluation.ray_machines import MARKS, Machines, machines
 
 ray = pytest.importorskip("ray", reason="the extra gpu is not installed")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.xdist_group("ray"),
-    # Ray leaves the log files and processes of its nodes for the interpreter to close.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """A head without GPUs, to which tests add machines and from which they take them."""
-    from ray.cluster_utils import Cluster
-
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    quick = {"health_check_period_ms": 500, "health_check_timeout_ms": 1000, "health_check_failure_threshold": 3}
-    head = {"num_cpus": 0, "num_gpus": 0, "object_store_memory": 80 * 2**20, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args={**head, "_system_config": quick})
-    before = os.environ.get("RAY_ADDRESS")
-    os.environ["RAY_ADDRESS"] = cluster.address
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
-    del os.environ["RAY_ADDRESS"]
-    if before is not None:
-        os.environ["RAY_ADDRESS"] = before
+def cluster() -> Iterator[Machines]:
+    with machines() as there:
+        yield there
 
 
 @pytest.fixture
-def add_machine(cluster: Any) -> Iterator[Callable[..., Any]]:
-    nodes: list[Any] = []
-
-    def add(gpus: int, cpus: int = 1) -> Any:
-        nodes.append(cluster.add_node(num_cpus=cpus, num_gpus=gpus, object_store_memory=80 * 2**20))
-        return nodes[-1]
-
-    yield add
-    for node in nodes:
-        if node in cluster.list_all_nodes():
-            cluster.remove_node(node, allow_graceful=False)
+def add_machine(cluster: Machines) -> Iterator[Callable[..., Any]]:
+    yield cluster.add
+    cluster.kill_all()
 
 
 @pytest.fixture
@@ -121,7 +95,7 @@ def test_engines_share_a_gpu_and_are_told_which(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-for-weights")
     add_machine(gpus=2)
     fleet = fleets(Scenario(seconds=0.05), gpus=0.5)
-    assert fleet.describe() == {"name": "fake", "version": "1", "answers": ["yes", "no"]}
+    assert fleet.describe() == {"name": "fake", "version": "1", "weights": ""}
     wait_for_room(fleet, 4)
     work = batches(24)
     back = work_through(fleet, work)
@@ -156,13 +130,13 @@ def test_closing_gives_the_gpus_back_at_once_and_may_be_done_twice(
 
 
 def test_work_survives_machines_that_die_and_spreads_to_those_that_join(
-    add_machine: Callable[..., Any], fleets: Callable[..., Fleet], cluster: Any, tmp_path: Path
+    add_machine: Callable[..., Any], fleets: Callable[..., Fleet], cluster: Machines, tmp_path: Path
 ) -> None:
     first = add_machine(gpus=1)
     add_machine(gpus=1)
     fleet = fleets(Scenario(seconds=0.1))
     fleet.describe()
-    events = iter([(6, lambda: cluster.remove_node(first, allow_graceful=False)), (20, lambda: add_machine(gpus=2))])
+    events = iter([(6, lambda: cluster.kill(first)), (20, lambda: add_machine(gpus=2))])
     planned: list[tuple[int, Callable[[], Any]]] = [next(events)]
 
     def meanwhile(done: int) -> None:

@@ -2,8 +2,9 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
@@ -55,65 +56,54 @@ def voters_of(session: Session, release: Release) -> tuple[Voter, ...]:
     return tuple(found[key] for key in sorted(found))
 
 
-# One line an item: model, country and dish of each answer. The words are turned into codes and numbers beforehand, for
-# models say few different ones.
+_ANSWER, _PART = "\x1e", "\x1f"
+
+# One text an item: model, country and dish of each answer. 23,766 of them are quicker to take apart than ten times as
+# many rows to fetch.
 _SAID = sa.text(
     """
-    WITH chosen AS (SELECT * FROM unnest(CAST(:runs AS uuid[]), CAST(:models AS integer[])) AS c (run_id, model)),
-    place AS (SELECT * FROM unnest(CAST(:texts AS text[]), CAST(:codes AS text[])) AS p (text, code)),
-    dish AS (SELECT * FROM unnest(CAST(:names AS text[]), CAST(:numbers AS integer[])) AS d (text, number))
     SELECT prediction.item_id,
-           string_agg(chosen.model || ' ' || coalesce(place.code, '-') || ' ' || coalesce(dish.number, -1), ';') AS said
-    FROM chosen JOIN prediction ON prediction.run_id = chosen.run_id
-    LEFT JOIN place ON place.text = prediction.pred_country
-    LEFT JOIN dish ON dish.text = prediction.pred_name
+           string_agg(
+               chosen.model || :part || translate(coalesce(prediction.pred_country, ''), :answer || :part, '')
+                            || :part || translate(coalesce(prediction.pred_name, ''), :answer || :part, ''),
+               :answer
+           ) AS said
+    FROM unnest(CAST(:runs AS uuid[]), CAST(:models AS text[])) AS chosen (run_id, model)
+    JOIN prediction ON prediction.run_id = chosen.run_id
     WHERE prediction.slot = 1 AND prediction.state = 'ok'
     GROUP BY prediction.item_id
     """
 )
-_WORDS = """
-    SELECT DISTINCT {column} AS text FROM prediction
-    WHERE run_id = ANY(:runs) AND slot = 1 AND state = 'ok' AND {column} IS NOT NULL
-"""
 
 
 def verdicts_of(
     session: Session, voters: Sequence[Voter], labels: Mapping[uuid.UUID, Sequence[str]]
 ) -> dict[uuid.UUID, Verdict]:
     """By item, for those with any answer."""
-    runs = [voter.run_id for voter in voters]
-    models = {name: number for number, name in enumerate(dict.fromkeys(voter.model for voter in voters))}
-    countries, named = (
-        session.execute(sa.text(_WORDS.format(column=column)), {"runs": runs}).scalars()
-        for column in ("pred_country", "pred_name")
-    )
-    places = {text: code for text in countries if (code := country_code(text)) is not None}
-    dishes: dict[str, int] = {}
-    names = {text: dishes.setdefault(folded(text), len(dishes)) for text in named}
+    numbers = {model: str(number) for number, model in enumerate(dict.fromkeys(voter.model for voter in voters))}
     said = session.execute(
         _SAID,
         {
-            "runs": runs, "models": [models[voter.model] for voter in voters],
-            "texts": list(places), "codes": list(places.values()),
-            "names": list(names), "numbers": list(names.values()),
+            "runs": [voter.run_id for voter in voters], "models": [numbers[voter.model] for voter in voters],
+            "answer": _ANSWER, "part": _PART,
         },
     )  # fmt: skip
-    listed = list(dishes)
-    return {row.item_id: _verdict(row.said, labels[row.item_id], listed) for row in said if row.item_id in labels}
+    dish = lru_cache(maxsize=2**16)(folded)
+    return {row.item_id: _verdict(row.said, labels[row.item_id], dish) for row in said if row.item_id in labels}
 
 
-def _verdict(said: str, label: Sequence[str], dishes: Sequence[str]) -> Verdict:
+def _verdict(said: str, label: Sequence[str], dish: Callable[[str], str]) -> Verdict:
     countries: dict[str, list[str | None]] = defaultdict(list)
     names: dict[str, list[str | None]] = defaultdict(list)
-    for one in said.split(";"):
-        model, code, dish = one.split(" ")
-        countries[model].append(None if code == "-" else code)
-        names[model].append(None if dish == "-1" else dishes[int(dish)])
-    country, n_country = _most([_most(answers)[0] for answers in countries.values()])
-    name, n_name = _most([_most(answers)[0] for answers in names.values()])
+    for answer in said.split(_ANSWER):
+        model, country, name = answer.split(_PART)
+        countries[model].append(country_code(country) if country else None)
+        names[model].append(dish(name) or None)
+    most_country, n_country = _most([_most(answers)[0] for answers in countries.values()])
+    most_name, n_name = _most([_most(answers)[0] for answers in names.values()])
     given = [code for answers in countries.values() for code in answers]
     n_right = sum(code in label for code in given)
-    return Verdict(len(countries), country, n_country, name, n_name, len(given), n_right)
+    return Verdict(len(countries), most_country, n_country, most_name, n_name, len(given), n_right)
 
 
 _T = TypeVar("_T", bound=Hashable)

@@ -17,7 +17,6 @@ from app.adjudication.recheck import recheck
 from app.adjudication.service import settle
 from app.campaigns.models import Campaign
 from app.db import transaction
-from app.evaluation import people
 from app.evaluation.models import Prediction, Run, RunStatus
 from app.evaluation.people import Corrected, Doubt, Study, study
 from app.items.models import Item, Status, Subtask
@@ -45,7 +44,7 @@ RUNS = ("m1 base", "m1 cot", "m2 base", "m3 base")
 
 # {item: (country, dish) of each run}; "!" is a refusal.
 SAID: dict[str, tuple[tuple[str | None, str | None], ...]] = {
-    "alone": (("EG", "Koshary"), ("Egypt", "koshary"), ("egypt", "x"), ("EG", "y")),
+    "alone": (("EG", "Koshary"), ("Egypt", "koshary"), ("egypt", "x"), ("EG", "y\x1e0\x1fIT\x1fz")),
     "before": (("Italy", "Koshari"), ("italy", "Koshari"), ("IT", "koshari"), ("EG", None)),
     "pizza": (("IT", "Pizza"), ("FR", "Pizza"), ("Italy", "Pizza"), ("France", "Pizza")),
     "two": (("FR", EVIL), ("France", EVIL), ("france", EVIL), ("FR", "Pizza")),
@@ -90,7 +89,6 @@ def predict(run: Run, item_id: uuid.UUID, country: str | None, name: str | None,
 @pytest.fixture
 def judged(fresh_engine: sa.Engine, settings: Settings) -> Scene:
     """Everything but the runs."""
-    people._KEPT.clear()
     world = World(fresh_engine, settings, storage_for(settings))
     with transaction(fresh_engine) as session:
         campaign = make_campaign(session, world.slug)

@@ -16,6 +16,7 @@ from app.campaigns import service as campaigns
 from app.claims import service as claims
 from app.cli.common import progress_bar, say
 from app.db import transaction
+from app.errors import Invalid
 from app.evaluation import registry
 from app.evaluation.importing import import_predictions
 from app.evaluation.plan import MAX_TOKENS
@@ -51,6 +52,8 @@ def load(engine: sa.Engine, settings: Settings) -> None:
     release = build_now(engine, settings, storage, SLUG, VERSION, splits={"test": 1.0}, allow_simulated=True)
     with transaction(engine) as session:
         report = import_predictions(session, storage, release, ANSWERS)
+    if report.errors:
+        raise Invalid(f"{ANSWERS.name} does not fit the demo's release: {report.errors[0].message}")
     say(f"Release {VERSION} has {report.added} imported answers of {MODEL}, a classifier.")
 
 

@@ -39,6 +39,19 @@ demo-evaluation: $(VENV)/.installed-gpu ## The demo, with its classifier run liv
 test: $(VENV)/.installed-dev $(VENV)/.installed-gpu check browser ## Run every check and every test
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered -q
 
+VLLM := .venv-vllm
+$(VLLM)/.installed: requirements-vllm.txt tests/vllm/torchvision_shim.py
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-vllm.txt
+	@to=$$($(VLLM)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+	cp tests/vllm/torchvision_shim.py "$$to" && echo 'import torchvision_shim' > "$$to/torchvision_shim.pth"
+	@touch $@
+
+.PHONY: test-vllm
+test-vllm: $(VLLM)/.installed ## Try vLLM on this CPU, in an environment of its own (3 GB)
+	$(VLLM)/bin/python -m pytest -q -W ignore --confcutdir=tests/vllm tests/vllm
+
 .PHONY: browser
 browser: # A Chromium for the browser tests: Debian's where we may install it, else playwright's
 	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || ls "$$HOME"/.cache/ms-playwright/chromium-* >/dev/null 2>&1 || \
@@ -70,4 +83,4 @@ bench: $(VENV)/.installed-dev ## Measure; see bench/README.md
 	$(BIN)/python -m bench
 
 clean: ## Remove what was installed; your data under var/ stays
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage*
+	rm -rf $(VENV) $(VLLM) .pytest_cache .mypy_cache .ruff_cache .coverage*

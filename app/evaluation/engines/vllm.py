@@ -55,9 +55,7 @@ class VLLMEngine:
         except Exception as error:  # whatever a model's files can lead to
             reason = " ".join(str(error).split())[:300].rstrip(".")
             raise UnusableEngine(f"vLLM can't load {self._weights.name}: {type(error).__name__}: {reason}.") from error
-        from vllm.platforms import current_platform
-
-        self._on_gpu = setup.gpus > 0 and not current_platform.is_cpu()
+        self._on_gpu = setup.gpus > 0 and not _is_cpu()
         self._params = _sampling(setup, self._llm)
 
     def describe(self) -> dict[str, Any]:
@@ -153,6 +151,7 @@ def _load(setup: Setup, weights: Weights, adapter: Weights | None) -> Any:
         gpu_memory_utilization=_GPU_MEMORY * min(1.0, setup.gpus or 1.0),
         max_model_len=-1,  # what the model knows, or what fits beside its weights
         max_num_seqs=setup.batch_size,
+        enforce_eager=_is_cpu(),  # there, compiling takes a C++ compiler and more time than it saves
         limit_mm_per_prompt={"image": 1},
         mm_processor_cache_gb=0,  # an image is asked about once or twice
         enable_prefix_caching=False,
@@ -160,6 +159,12 @@ def _load(setup: Setup, weights: Weights, adapter: Weights | None) -> Any:
         use_tqdm_on_load=False,
         **lora,
     )
+
+
+def _is_cpu() -> bool:
+    from vllm.platforms import current_platform
+
+    return bool(current_platform.is_cpu())
 
 
 def _lora(adapter: Weights | None) -> Any:

@@ -147,7 +147,7 @@ class _Worker:
 _worker: _Worker | None = None
 
 
-class _Again(procrastinate.BaseRetryStrategy):
+class Again(procrastinate.BaseRetryStrategy):
     """After a fault as long as our own count allows; after an interruption always, and at once."""
 
     def get_retry_decision(
@@ -155,16 +155,16 @@ class _Again(procrastinate.BaseRetryStrategy):
     ) -> procrastinate.RetryDecision | None:
         if isinstance(exception, Interrupted):
             return procrastinate.RetryDecision(retry_in={"seconds": 0})
-        if isinstance(exception, _GivenUp):
+        if isinstance(exception, GivenUp):
             return None
         return procrastinate.RetryDecision(retry_in={"seconds": 2 ** min(job.attempts + 1, MAX_ATTEMPTS)})
 
 
-class _GivenUp(Exception):
+class GivenUp(Exception):
     """The job failed too often."""
 
 
-@queue.task(name="terroir.work", retry=_Again())
+@queue.task(name="terroir.work", retry=Again())
 def work(job_id: str) -> None:
     """Runs one job. What a person can mend fails it at once with its sentence; anything else is tried again."""
     assert _worker is not None, "jobs run in `terroir worker`"
@@ -202,7 +202,7 @@ def run_job(
                 f"It failed {MAX_ATTEMPTS} times ({type(error).__name__}); the worker's log, job {job_id}, says why."
             )
             _update(engine, job_id, status=JobStatus.FAILED, error=sentence, finished_at=now(), attempts=attempt)
-            raise _GivenUp(sentence) from error
+            raise GivenUp(sentence) from error
     else:
         _update(engine, job_id, status=JobStatus.DONE, result=result, error=None, finished_at=now())
 

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import procrastinate
 import pytest
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from app import jobs
-from app.db import transaction
+from app.db import now, transaction
 from app.evaluation import runs
 from app.evaluation.engines import Setup
 from app.evaluation.models import Run, RunStatus
@@ -126,3 +127,43 @@ def test_an_interrupted_job_waits_and_is_no_failed_attempt(fresh_engine: sa.Engi
         assert (job.status, job.attempts, job.error) == (JobStatus.QUEUED, 0, None)
     finally:
         del jobs._handlers["tests.half_way"]
+
+
+def test_a_job_that_faults_is_tried_four_times_and_then_says_where_to_look(
+    fresh_engine: sa.Engine, settings: Settings
+) -> None:
+    def broken(context: jobs.JobContext) -> None:
+        raise ZeroDivisionError
+
+    jobs._handlers["tests.broken"] = broken
+    try:
+        with transaction(fresh_engine) as session:
+            job_id = jobs.start(session, "tests.broken", title="Broken").id
+        for attempt in (1, 2, 3):
+            with pytest.raises(ZeroDivisionError):
+                jobs.run_job(fresh_engine, settings, job_id)
+            with transaction(fresh_engine) as session:
+                job = session.get_one(Job, job_id)
+            assert (job.status, job.attempts) == (JobStatus.QUEUED, attempt)
+        with pytest.raises(jobs.GivenUp):
+            jobs.run_job(fresh_engine, settings, job_id)
+    finally:
+        del jobs._handlers["tests.broken"]
+    with transaction(fresh_engine) as session:
+        job = session.get_one(Job, job_id)
+    assert (job.status, job.attempts) == (JobStatus.FAILED, 4)
+    assert str(job_id) in (job.error or "")
+
+
+@pytest.mark.parametrize(("error", "again"), [(Interrupted(), 0), (ValueError(), 2), (jobs.GivenUp("too often"), None)])
+def test_only_what_was_given_up_does_not_come_back(error: Exception, again: int | None) -> None:
+    row = procrastinate.jobs.Job(
+        id=1, queue="default", lock=None, queueing_lock=None, task_name="terroir.work", attempts=0
+    )
+    decision = jobs.Again().get_retry_decision(exception=error, job=row)
+    if again is None:
+        assert decision is None
+    else:
+        assert decision is not None
+        assert decision.retry_at is not None
+        assert abs((decision.retry_at - now()).total_seconds() - again) < 1

@@ -78,6 +78,17 @@ def test_subtasks_weigh_the_same_in_the_overall_difference() -> None:
     assert found["subtasks"]["SFB"]["country_accuracy"]["difference"]["value"] == 0
 
 
+def test_an_overall_p_weighs_each_dish_as_the_difference_does() -> None:
+    left = answers(("1", "a", "Egypt"), subtask="MF") + answers(
+        ("2", "b", "Japan"), ("3", "c", "Egypt"), ("4", "d", "Egypt"), ("5", "d", "Egypt")
+    )
+    right = answers(("1", "a", "Japan"), subtask="MF") + answers(
+        ("2", "b", "Egypt"), ("3", "c", "Japan"), ("4", "d", "Egypt"), ("5", "d", "Egypt")
+    )
+    # By dish 1/2, -1/8, +1/8: of the 8 patterns only ±(1/2-1/8-1/8) come to less than the 1/2 observed.
+    assert compare(left, right)["overall"]["country_accuracy"]["p"] == 6 / 8
+
+
 def test_retention_is_compared_where_both_know_the_dish_alone() -> None:
     alone = [answer("0", "a", "Egypt", "SF"), answer("5", "b", "Egypt", "SF")]
     blind = [answer("0", "a", "Japan", "SF"), answer("5", "b", None, "SF")]
@@ -142,6 +153,10 @@ def test_random_flips_come_near_mcnemars_test() -> None:
     exact = scipy.stats.binomtest(60, 100).pvalue
     assert p == pytest.approx(exact, abs=4 * (exact * (1 - exact) / FLIPS) ** 0.5)
     assert p != exact
+
+
+def test_random_flips_never_call_a_difference_impossible() -> None:
+    assert sign_flip_p_values([np.ones(60)], seed=0) == [1 / (FLIPS + 1)]
 
 
 def test_flips_of_shares_equal_scipys() -> None:

@@ -127,4 +127,6 @@ def test_it_is_as_wide_as_statsmodels_errors_clustered_by_dish() -> None:
 def test_the_mean_of_shares_weighs_each_the_same() -> None:
     hits, of = np.array([[1.0, 1.0], [0.0, 30.0]]), np.array([[1.0, 1.0], [30.0, 30.0]])
     assert Resamples(2, 0).mean_share(hits, of, reason="").value == 3 / 4
+    # A dish alone, drawn twice: 1 and 0, or 1 and 1; of two dishes a quarter of the replicates each.
+    assert Resamples(2, 0).mean_share(hits, of, reason="")[1:] == (1 / 2, 1, None)
     assert Resamples(2, 0).mean_share(hits, np.array([[1.0, 1.0], [0.0, 0.0]]), reason="gone").reason == "gone"

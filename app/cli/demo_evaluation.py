@@ -22,6 +22,7 @@ from app.evaluation.importing import import_predictions
 from app.evaluation.plan import MAX_TOKENS
 from app.evaluation.prompts import Strategy
 from app.evaluation.reading import release_files
+from app.evaluation.scoring import document_of
 from app.evaluation.service import evaluate
 from app.items.importing import import_items
 from app.items.models import Item, Subtask
@@ -52,8 +53,9 @@ def load(engine: sa.Engine, settings: Settings) -> None:
     release = build_now(engine, settings, storage, SLUG, VERSION, splits={"test": 1.0}, allow_simulated=True)
     with transaction(engine) as session:
         report = import_predictions(session, storage, release, ANSWERS)
-    if report.errors:
-        raise Invalid(f"{ANSWERS.name} does not fit the demo's release: {report.errors[0].message}")
+        if report.run is None:
+            raise Invalid(f"{ANSWERS.name} does not fit the demo's release: {report.errors[0].message}")
+        document_of(session, storage, report.run)
     say(f"Release {VERSION} has {report.added} imported answers of {MODEL}, a classifier.")
 
 

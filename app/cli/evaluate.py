@@ -62,15 +62,16 @@ def run_evaluation(
     subset = Subset(tuple(sorted(set(subtask or ()))), limit, _slots(slots))
     with installation() as (settings, database):
         setup, prices = _setup(settings, model, engine, base_url, strategy, seed, adapter, trust_remote_code)
+        storage = storage_for(settings)
         with transaction(database) as session:
-            found, files = find_release(session, storage_for(settings), release)
+            found, files = find_release(session, storage, release)
         with progress_bar("Asking") as advance:
-            run, asked = evaluate(
+            run, _ = evaluate(
                 database, found, files, setup, model=model, strategy=strategy, subset=subset, seed=seed,
                 prices=prices, budget_usd=budget, progress=advance,
             )  # fmt: skip
         with transaction(database) as session:
-            document = report(session, run, asked, aliases=aliases, seed=seed)
+            document = report(session, storage, run, aliases=aliases)
     if json:
         say_json(document)
     else:

@@ -17,11 +17,10 @@ from app.evaluation.importing_formats import HEAD_SUFFIX, Format
 from app.evaluation.models import Run, RunStatus
 from app.evaluation.prompts import Strategy
 from app.evaluation.reading import find_release
-from app.evaluation.scoring import OVER, SCORER, asked_of, report, rescore
+from app.evaluation.scoring import OVER, SCORER, document_of, report, rescore
 from app.evaluation.watching import ShownRun, get_run, list_runs, show_run
 from app.items.models import Subtask
 from app.items.rows import shown as one_line
-from app.releases.models import Release
 from app.storage import storage_for
 
 run_cli = typer.Typer(help="Runs of models over releases.", no_args_is_help=True)
@@ -51,8 +50,7 @@ def show(run: RunName, json: JsonFlag = False) -> None:
     """A run's state and its figures, of whatever was answered so far."""
     with installation() as (settings, engine), transaction(engine) as session:
         found = get_run(session, run)
-        asked = asked_of(storage_for(settings), session.get_one(Release, found.release_id), found)
-        document = report(session, found, asked, seed=found.seed)
+        document = report(session, storage_for(settings), found)
         shown = show_run(session, found.id)
     if json:
         say_json(document | {"run": {**document["run"], **_as_json(shown), "source": found.source}})
@@ -113,6 +111,8 @@ def import_(
         )
         if dry_run:
             session.rollback()
+        elif done.run is not None:
+            document_of(session, storage, done.run)
     if json:
         say_json(done.as_json() | ({"run_id": None} if dry_run and done.added else {}))
     else:

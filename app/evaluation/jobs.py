@@ -3,8 +3,10 @@
 import uuid
 from typing import Any
 
+from app.db import transaction
 from app.evaluation.models import RunStatus
 from app.evaluation.runs import RUN_JOB
+from app.evaluation.scoring import OVER, document_of
 from app.evaluation.service import perform
 from app.jobs import Interrupted, JobContext, handles
 from app.storage import storage_for
@@ -17,4 +19,7 @@ def run(context: JobContext) -> dict[str, Any]:
     run = perform(context.engine, storage, run_id, progress=context.progress, is_stopping=context.is_stopping)
     if run.status in (RunStatus.QUEUED, RunStatus.RUNNING):
         raise Interrupted
+    if run.status in OVER:
+        with transaction(context.engine) as session:
+            document_of(session, storage, run)  # so that no page has to wait for it
     return {"run": str(run.id), "status": run.status.value}

@@ -1,8 +1,7 @@
 """From stored replies to figures: no engine is needed, and every reply is read anew by today's parser."""
 
 import uuid
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -110,30 +109,36 @@ def rescore(session: Session, storage: Storage, run: Run) -> dict[str, Any]:
     return document_of(session, storage, run)
 
 
-def report(
-    session: Session, run: Run, asked: Sequence[Asked], *, aliases: bool = False, seed: int = 0
-) -> dict[str, Any]:
-    """The metrics document, with the run it is about. The figures are those of what was answered: `status` says whether
-    that is the whole run."""
-    answers = answers_of(session, run.id, asked)
-    states = Counter(answer.state.value for answer in answers)
-    commonest = session.execute(
-        sa.text(
-            "SELECT error FROM prediction WHERE run_id = :run AND error IS NOT NULL "
-            "GROUP BY error ORDER BY count(*) DESC, error LIMIT 1"
-        ),
-        {"run": run.id},
-    ).scalar()
-    head = {
+def head_of(session: Session, run: Run) -> dict[str, Any]:
+    """The run that a metrics document is about. The figures are those of what was answered: `status` says whether that
+    is the whole run."""
+    commonest = session.execute(_COMMONEST, {"run": run.id}).scalar()
+    states = session.exec(
+        select(Prediction.state, sa.func.count()).where(Prediction.run_id == run.id).group_by(Prediction.state)
+    )
+    return {
         "run": {
             "id": str(run.id),
             "status": run.status.value,
             "model": run.model,
             "spec": run.spec,
             "spec_sha256": run.spec_sha256,
-            "planned": len(asked),
-            "states": dict(sorted(states.items())),
+            "planned": run.planned,
+            "states": dict(sorted(states.all())),
             "commonest_error": commonest,
         }
     }
-    return {**head, **metrics(answers, aliases=aliases, seed=seed)}
+
+
+_COMMONEST = sa.text(
+    "SELECT error FROM prediction WHERE run_id = :run AND error IS NOT NULL "
+    "GROUP BY error ORDER BY count(*) DESC, error LIMIT 1"
+)
+
+
+def report(session: Session, storage: Storage, run: Run, *, aliases: bool = False) -> dict[str, Any]:
+    """The metrics document under its head; with `aliases`, each group also has `name_accuracy_with_aliases`."""
+    if not aliases:
+        return head_of(session, run) | document_of(session, storage, run)
+    asked = asked_of(storage, session.get_one(Release, run.release_id), run)
+    return head_of(session, run) | metrics(answers_of(session, run.id, asked), aliases=True, seed=run.seed)

@@ -88,9 +88,9 @@ def run(world: World, release: Release, files: ReleaseFiles, monkeypatch: pytest
         # Only the patience differs from what the command does.
         monkeypatch.setattr(service, "open_fleet", lambda of: LocalFleet(OpenAIEngine(of, patience_seconds=patience)))
         setup = Setup("openai", "tiny", 99, base_url=server.base_url, seed=options.get("seed", 0), in_flight=4)
-        found, asked = evaluate(world.engine, release, files, setup, model="tiny", **options)
+        found, _ = evaluate(world.engine, release, files, setup, model="tiny", **options)
         with transaction(world.engine) as session:
-            return found, report(session, found, asked)
+            return found, report(session, world.storage, found)
 
     return evaluated
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-USUAL = ("images", "agreement", "agreement_coverage", "hot_path", "release")
+USUAL = ("images", "agreement", "agreement_coverage", "hot_path", "release", "evaluation", "evaluation_scoring")
 LONG = ("scale", "evaluation_gpu")
 """Only by name: an hour on two cores and 15 GB of disk; a GPU."""
 

@@ -26,7 +26,8 @@ MARGIN = 16
 MAX_LABEL = 46
 LINE = 20
 _START, _END = 1.5, 84.0  # per cent of the width that the axis takes; the figure stands right of it
-_BESIDE = 34.0  # where it starts when labels stand beside their dots
+_BESIDE = 34.0  # where it starts when labels stand beside their dots, short as they then must be
+_SHORT_LABEL = 22
 
 
 class Group(NamedTuple):
@@ -72,10 +73,11 @@ def dots_of(table: Table, keys: Sequence[str], key: str | None = None) -> Chart:
 
 
 def dots(key: str, title: str, series: Sequence[str], groups: Sequence[Group], unit: Unit) -> Chart:
-    """Estimates as dots on one axis, with a line over each one's interval. One series has its labels beside the dots,
-    several have them above theirs, with a legend on top."""
+    """Estimates as dots on one axis, with a line over each one's interval. Short labels of one series stand beside the
+    dots; long ones, and those of several series, above theirs. Several have a legend on top."""
     axis = _axis(unit, [e for group in groups for e in group.estimates if e is not None and e["value"] is not None])
-    start = _BESIDE if len(series) == 1 else _START
+    is_beside = len(series) == 1 and all(len(group.label) <= _SHORT_LABEL for group in groups)
+    start = _BESIDE if is_beside else _START
 
     def at(value: float) -> float:
         return start + (_END - start) * (value - axis.low) / (axis.high - axis.low)
@@ -85,8 +87,8 @@ def dots(key: str, title: str, series: Sequence[str], groups: Sequence[Group], u
     top = y
     frame = ET.SubElement(root, "g")  # under the dots
     for group in groups:
-        if len(series) == 1:
-            _text(root, "0%", y + LINE / 2 + 4, "chart-label", _short(group.label, 24), group.label)
+        if is_beside:
+            _text(root, "0%", y + LINE / 2 + 4, "chart-label", group.label)
         else:
             y += LINE
             _text(root, "0%", y - 4, "chart-label", _short(group.label, MAX_LABEL), group.label)
@@ -232,13 +234,14 @@ def _size(root: ET.Element, height: float) -> None:
 
 
 def _legend(root: ET.Element, series: Sequence[str]) -> float:
-    """Two columns, so that long names have room on a telephone; returns where it ends."""
+    """Names side by side where all are short, else below one another, for a telephone; returns where it ends."""
+    columns = 2 if all(len(name) <= _SHORT_LABEL for name in series) else 1
     for place, name in enumerate(series):
-        x, y = 50 * (place % 2), LINE * (place // 2) + LINE / 2
+        x, y = 50 * (place % columns), LINE * (place // columns) + LINE / 2
         holder = ET.SubElement(root, "svg", {"x": f"{x + 2}%", "y": f"{y:g}", "class": "chart-mark"})
         ET.SubElement(holder, "path", {"class": f"chart-series{place}", "d": _SHAPES[place]})
-        _text(root, f"{x + 4.5}%", y + 4, "chart-label", _short(name, 22), name)
-    return LINE * math.ceil(len(series) / 2) + 6.0
+        _text(root, f"{x + 4.5}%", y + 4, "chart-label", _short(name, MAX_LABEL), name)
+    return LINE * math.ceil(len(series) / columns) + 6.0
 
 
 def _dot(root: ET.Element, at: object, y: float, place: int, estimate: Estimate, unit: Unit, words: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from app.evaluation import charts
 from app.evaluation.charts import MAX_SERIES, Chart, Group
 from app.evaluation.models import Run
+from app.evaluation.prompts import Strategy
 from app.evaluation.standings import Standings
 from app.evaluation.tables import Column, Table, Unit
 
@@ -36,6 +37,21 @@ def figures_table(runs: Sequence[Run], documents: Mapping[str, Mapping[str, Any]
         rows.append((names[str(run.id)], *(found[name][figure] if name in found else None for name in subtasks)))
     columns = (Column("run", "Run", Unit.TEXT), *(Column(name, name, Unit.SHARE) for name in subtasks))
     return Table("figures", f"{FIGURES[figure]}, by subtask", columns, rows)
+
+
+def matrix_table(runs: Sequence[Run], board: Mapping[str, Any], figure: str) -> Table | None:
+    """Models by strategies, the means of the subtasks; None unless some model was asked in two ways. Of several runs of
+    one model and strategy the first counts."""
+    strategies = [name for name in Strategy if any(run.strategy == name for run in runs)]
+    means = {row["run"]: row[figure] for row in board["rows"]}
+    cells: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        cells.setdefault(run.model, {}).setdefault(run.strategy, means[str(run.id)])
+    if all(len(found) < 2 for found in cells.values()):
+        return None
+    columns = (Column("model", "Model", Unit.TEXT), *(Column(name, name, Unit.SHARE) for name in strategies))
+    rows = [(model, *(found.get(name) for name in strategies)) for model, found in cells.items()]
+    return Table("matrix", f"{FIGURES[figure]}, by model and strategy: means of the subtasks", columns, rows)
 
 
 def figures_chart(table: Table) -> Chart:

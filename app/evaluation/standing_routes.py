@@ -2,6 +2,7 @@
 
 import functools
 import uuid
+from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -17,7 +18,7 @@ from app.evaluation.charts import inline
 from app.evaluation.downloads import figure_file
 from app.evaluation.routes import LOOKS
 from app.evaluation.scoring import document_of
-from app.evaluation.tables import Unit
+from app.evaluation.tables import Table, Unit
 from app.evaluation.watching import get_run
 from app.releases.models import Release
 from app.releases.service import get_release
@@ -33,7 +34,7 @@ Chosen = Annotated[list[uuid.UUID], Query()]
 def compare(
     request: Request, session: SessionDep, storage: StorageDep, account: Researcher, run: Chosen = [], figure: str = "",  # noqa: B006
 ) -> Response:  # fmt: skip
-    found: dict[str, Any] = {"runs": []}
+    found: dict[str, Any] | None = None
     error: TerroirError | None = None
     if run:
         try:
@@ -49,15 +50,18 @@ def compare(
         title="Compare runs",
         choices=standings.comparable(session),
         chosen=chosen,
-        figures=views.FIGURES,
+        words_of=views.FIGURES,
         figure=figure or next(iter(views.FIGURES)),
         address=lambda key: f"{here}?{_query(chosen, key)}",
         files=f"{here}/files",
         query=_query(chosen, figure),
         error=error,
+        found=found,
+        release=session.get_one(Release, found["runs"][0].release_id) if found else None,
+        figures_chart=views.figures_chart(found["figures"]) if found else None,
+        differences_chart=views.differences_chart(found["differences"]) if found else None,
         words=tables,
         draw=inline,
-        **found,
     )
 
 
@@ -66,20 +70,26 @@ def compare_file(
     session: SessionDep, storage: StorageDep, account: Researcher, name: str, run: Chosen = [], figure: str = "",  # noqa: B006
 ) -> Response:  # fmt: skip
     found = _compared(session, storage, run, _figure(figure))
-    every, document = found["runs"], found["document"]
-    spec = {str(one.id): one.spec_sha256 or "" for one in every}
-    pairs = [f"{spec[pair['left']]} {spec[pair['right']]}" for pair in document["comparisons"]]
-    by_subtask = [
-        words for words, pair in zip(pairs, document["comparisons"], strict=True) for _ in pair["subtasks"]
-    ]  # fmt: skip
-    return figure_file(
-        name,
-        {"figures": lambda: found["side"], "differences": lambda: found["differences"],
-         "by_subtask": lambda: found["by_subtask"]},
-        {"figures": lambda: found["side_chart"], "differences": lambda: found["difference_chart"]},
-        {"figures": list(spec.values()), "differences": pairs, "by_subtask": by_subtask},
-        f"compare-{_figure(figure)}",
-    )  # fmt: skip
+    comparisons = found["document"]["comparisons"]
+    spec = {str(one.id): one.spec_sha256 or "" for one in found["runs"]}
+    pairs = [f"{spec[pair['left']]} {spec[pair['right']]}" for pair in comparisons]
+    every: dict[str, Callable[[], Table]] = {
+        key: lambda table=found[key]: table  # type: ignore[misc]
+        for key in ("figures", "matrix", "differences", "by_subtask")
+    }
+    specs = {
+        "figures": list(spec.values()),
+        "matrix": [" ".join(spec.values())] * (len(found["matrix"].rows) if found["matrix"] else 0),
+        "differences": pairs,
+        "by_subtask": [both for both, pair in zip(pairs, comparisons, strict=True) for _ in pair["subtasks"]],
+    }
+    if found["matrix"] is None:
+        del every["matrix"]
+    charts = {
+        "figures": lambda: views.figures_chart(found["figures"]),
+        "differences": lambda: views.differences_chart(found["differences"]),
+    }
+    return figure_file(name, every, charts, specs, f"compare-{_figure(figure)}")
 
 
 def _compared(session: Session, storage: Storage, run_ids: list[uuid.UUID], figure: str) -> dict[str, Any]:
@@ -87,16 +97,12 @@ def _compared(session: Session, storage: Storage, run_ids: list[uuid.UUID], figu
     chosen = [get_run(session, run_id) for run_id in dict.fromkeys(run_ids[: standings.MAX_RUNS + 1])]
     document = standings.comparison_of(session, storage, chosen)
     documents = {str(one.id): document_of(session, storage, one) for one in chosen}
-    side = views.figures_table(chosen, documents, figure)
-    differences = views.differences_table(chosen, document, figure)
     return {
         "runs": chosen,
-        "release": session.get_one(Release, chosen[0].release_id),
         "document": document,
-        "side": side,
-        "side_chart": views.figures_chart(side),
-        "differences": differences,
-        "difference_chart": views.differences_chart(differences),
+        "matrix": views.matrix_table(chosen, standings.board_of(session, storage, chosen), figure),
+        "figures": views.figures_table(chosen, documents, figure),
+        "differences": views.differences_table(chosen, document, figure),
         "by_subtask": views.subtask_differences_table(chosen, document, figure),
     }
 

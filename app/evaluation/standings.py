@@ -68,6 +68,11 @@ def comparison_of(session: Session, storage: Storage, runs: Sequence[Run]) -> di
     return _kept_by("compare", runs, lambda: compare_all(_entries(session, storage, runs)))
 
 
+def board_of(session: Session, storage: Storage, runs: Sequence[Run]) -> dict[str, Any]:
+    """`leaderboard` of these runs, named by their ids."""
+    return _kept_by("leaderboard", runs, lambda: leaderboard(_entries(session, storage, runs)))
+
+
 def standings_of(session: Session, storage: Storage, release: Release) -> Standings:
     """Finished runs over the whole release, ranked; every other run with the reason why it is not."""
     ranked: list[Run] = []
@@ -79,7 +84,7 @@ def standings_of(session: Session, storage: Storage, release: Release) -> Standi
             ranked.append(run)
         else:
             left_out.append(LeftOut(run, reason))
-    document = _kept_by("leaderboard", ranked, lambda: leaderboard(_entries(session, storage, ranked)))
+    document = board_of(session, storage, ranked)
     return Standings(document, {str(run.id): run for run in ranked}, left_out)
 
 

@@ -22,7 +22,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     },
 }
 WIDE, NARROW = LOOKS
-ROLES = {"ana": Role.ANNOTATOR, "ada": Role.ADMIN, "remy": Role.RESEARCHER}
+ROLES = {"ana": Role.ANNOTATOR, "ada": Role.ADMIN, "remy": Role.RESEARCHER, "rosa": Role.RESEARCHER}
 
 
 class Stage:
@@ -109,6 +109,8 @@ def _visit(stage: Stage, folder: Path) -> None:
         expect(admin.page.locator("#job .badge")).to_have_text(word, timeout=60_000)
         stage.places[f"job_{place}"] = admin.page.url.removeprefix(stage.installation.address)
 
+    _evaluate(stage, folder)
+
     annotator = stage.visitor("ana")
     annotator.page.goto(stage.address("/judge/one"))
     for _ in range(annotator.page.locator("[data-question]").count()):
@@ -117,3 +119,24 @@ def _visit(stage: Stage, folder: Path) -> None:
     back = annotator.page.get_by_role("link", name="Back to your last answer").get_attribute("href")
     assert back is not None
     stage.places["earlier"] = back
+
+
+def _evaluate(stage: Stage, folder: Path) -> None:
+    """Two runs made elsewhere, which differ, and one that nobody here can do."""
+    admin = stage.visitor("ada")
+    manifest = admin.context.request.get(stage.address("/api/v1/releases/1.0.0/files/manifest.json")).json()
+    paths = [path.removeprefix("images/") for path in manifest["files"] if path.startswith("images/")]
+    for place, countries in [("run", ["Portugal"]), ("other_run", ["Portugal", "Egypt", "United Kingdom", "nowhere"])]:
+        said = [f"{path},Aletria,{countries[number % len(countries)]}" for number, path in enumerate(paths)]
+        table = folder / f"{place}.csv"
+        table.write_text("\n".join(["image_path,food,country", *said]))
+        model = ("--model", f"model-{place}", "--strategy", "base")
+        stage.installation.run("run", "import", table, "--release", "1.0.0", *model)
+    for run in admin.context.request.get(stage.address("/api/v1/runs")).json()["runs"]:
+        stage.places[run["model"].removeprefix("model-")] = run["id"]
+
+    admin.page.goto(stage.address("/runs"))
+    admin.page.get_by_label("Model").select_option("molmo-72b")
+    admin.page.get_by_role("button", name="Start the run").click()
+    expect(admin.page.locator("#run .badge").first).to_have_text("failed", timeout=60_000)
+    stage.places["failed_run"] = admin.page.url.rsplit("/", 1)[1]

@@ -20,6 +20,7 @@ PAGES = {
     "remy": [
         *("/account", "/campaigns", "/campaigns/crowd", "/campaigns/crowd/agreement", "/campaigns/sf/agreement"),
         *("/releases", "/releases/1.0.0", "/campaigns/crowd/items"),
+        *("/runs", "/runs/{run}", "/runs/{other_run}/answers?outcome=country_wrong", "/runs/compare"),
     ],
     "ada": [
         *("/people", "/campaigns", "/campaigns/crowd", "/campaigns/sf"),
@@ -29,6 +30,9 @@ PAGES = {
         *(f"/campaigns/crowd/items/{{{status}}}" for status in ("approved", "rejected", "disputed", "pending")),
         *("/campaigns/crowd/disputed", "/campaigns/sf/disputed", "/campaigns/crowd/import", "/campaigns/new/import"),
         *("{job_done}", "{job_failed}", "/releases", "/releases/1.0.0"),
+        *("/runs", "/runs?release=1.0.0", "/runs/{run}", "/runs/{failed_run}", "/runs/{run}/by/distance"),
+        *("/runs/{other_run}/by/country?subtask=SFB", "/runs/{other_run}/countries?subtask=SFB", "/runs/{run}/answers"),
+        *("/runs/compare?run={run}&run={other_run}", "/runs/compare?run={run}", "/releases/1.0.0/leaderboard"),
     ],
 }
 REFUSED = {
@@ -37,6 +41,7 @@ REFUSED = {
     ("ana", "/people"): 403,
     ("remy", "/campaigns/crowd/items"): 403,
     ("ada", "/campaigns/crowd/agreement?by=nobody"): 422,
+    ("ada", "/runs/compare?run={run}"): 422,
 }
 
 
@@ -230,3 +235,21 @@ def test_a_server_out_of_reach_costs_no_answers(stage: Stage) -> None:
     page.keyboard.press("Enter")
     expect_next_card(page, before)
     expect(page.locator("[data-trouble]")).to_be_hidden()
+
+
+def test_a_run_is_asked_for_and_steered_without_scripts(stage: Stage) -> None:
+    page = stage.visitor("rosa", java_script_enabled=False).page
+    page.goto(stage.address("/runs"))
+    page.get_by_label("Model").select_option("internvl3-78b")
+    page.get_by_text("More settings").click()
+    page.get_by_label("Priority").fill("3")
+    page.get_by_role("button", name="Start the run").click()
+    expect(page.get_by_role("heading", name="internvl3-78b")).to_be_visible()
+    again = page.get_by_role("button", name="Try again")
+    for _ in range(60):  # the worker finds that it has no such model
+        if again.is_visible():
+            break
+        page.wait_for_timeout(500)
+        page.reload()
+    again.click()
+    expect(page.get_by_text("It is in the queue again")).to_be_visible()

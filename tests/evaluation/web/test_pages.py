@@ -369,6 +369,18 @@ def test_runs_are_compared(researcher: TestClient, planted: Plant) -> None:
     assert "66.7" in page(researcher, f"/runs/compare?run={one.id}&run={other.id}&figure=retention")
 
 
+def test_strategies_of_one_model_stand_in_one_row(researcher: TestClient, planted: Plant) -> None:
+    base, direct, other = planted(PLANTED), planted(ALL_RIGHT, strategy="direct"), planted(ALL_RIGHT, model="other")
+    query = f"run={base.id}&run={direct.id}&run={other.id}"
+    shown = page(researcher, f"/runs/compare?{query}")
+    label = "Country right, by model and strategy: means of the subtasks"
+    assert [cell.split()[0] for cell in cells(shown, "tiny", label)] == ["tiny", "58.3", "100.0"]
+    assert [cell.split()[0] for cell in cells(shown, "other", label)] == ["other", "100.0", "—"]
+    for name in ("matrix.csv", "matrix.tex", "by_subtask.csv", "figures.png"):
+        assert researcher.get(f"/runs/compare/files/{name}?{query}").status_code == 200
+    assert researcher.get(f"/runs/compare/files/matrix.csv?run={base.id}&run={other.id}").status_code == 404
+
+
 def test_what_can_not_be_compared_says_why(researcher: TestClient, planted: Plant) -> None:
     one, running = planted(PLANTED), planted(PLANTED, status=RunStatus.RUNNING)
     assert "Not enough runs yet" in page(researcher, "/runs/compare")

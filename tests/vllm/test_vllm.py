@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from app.errors import Invalid
 from app.evaluation.answers import Answer
 from app.evaluation.engines import Engine, Question, Reply, Setup, UnusableEngine, make_engine
 from app.evaluation.engines.openai import OpenAIEngine
-from app.evaluation.engines.pictures import shown
 from app.evaluation.fleet import LocalFleet
 from app.evaluation.metrics import metrics
 from app.evaluation.prompts import Strategy, prompt
@@ -209,31 +210,33 @@ def test_json_is_forced_where_the_prompt_asks_for_thoughts_first(server: VLLMSer
 def test_what_ends_an_answer_and_what_keeps_one_from_being_asked(weights: Path) -> None:
     cases = [case for case in CASES if case.strategy is Strategy.BASE and case.subtask is Subtask.SF]
     koshary = [case.dish.name for case in cases].index("Koshary")
-    with engine(local("vllm", weights, max_tokens=6, stop=("Koshary",), max_pixels=1200)) as made:
-        good = [case.question for case in cases]
-        no_image = Question(good[0].prompt, b"GIF89a, or nothing", "image/png")
-        too_long = Question("food " * 5000, good[0].image, "image/png")
-        whole = Question(good[koshary].prompt, _shrunk(good[koshary].image, 1200), "image/png")
-        replies = made.answer([no_image, *good, too_long, whole])
-        assert made.describe()["image"]["max_pixels"] == 1200
-    unread, answers, long, small = replies[0], replies[1:-2], replies[-2], replies[-1]
+    good = [case.question for case in cases]
+    no_image = Question(good[0].prompt, b"GIF89a, or nothing", "image/png")
+    too_long = Question("food " * 5000, good[0].image, "image/png")
+    with engine(local("vllm", weights, max_tokens=6, stop=("Koshary",))) as made:
+        unread, *answers, long = made.answer([no_image, *good, too_long])
     assert unread.error == "The image can't be decoded."
     assert long.error is not None
     assert long.error.startswith("The model can't be asked this: ")
-    assert answers[koshary].text == '{"food": "'  # the words that stop it are left out, as OpenAI's servers do
-    assert not answers[koshary].is_cut
-    assert small == answers[koshary]
-    others = answers[:koshary] + answers[koshary + 1 :]
-    assert all(reply.is_cut and reply.output_tokens == 6 for reply in others)
+    stopped = answers.pop(koshary)
+    assert stopped.text == '{"food": "'  # without the words that stop it, as from an OpenAI server
+    assert not stopped.is_cut
+    assert all(reply.is_cut and reply.output_tokens == 6 for reply in answers)
     assert made.answer(good[:1]) == [Reply(error="The run was stopped.")]
 
 
-def _shrunk(image: bytes, pixels: int) -> bytes:
-    """What the model is shown of it, which is then shown as it is."""
-    picture, out = shown(image, pixels), io.BytesIO()
-    assert picture.width * picture.height <= pixels
-    picture.save(out, "PNG")
-    return out.getvalue()
+def test_the_most_pixels_are_those_the_model_is_shown(weights: Path) -> None:
+    """The processor crops the middle: Koshary in the whole picture, but not in the one pixel that it shrinks to."""
+    pixels = np.zeros((64, 640, 3), np.uint8)
+    pixels[:] = next(dish.colour for dish in DISHES if dish.name == "Pizza")
+    pixels[:, 280:360] = next(dish.colour for dish in DISHES if dish.name == "Koshary")
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    asked = [Question(prompt(Strategy.BASE, Subtask.SF, 1), out.getvalue(), "image/png")]
+    for max_pixels, dish in ((None, "Koshary"), (1, "Pizza")):
+        with engine(local("vllm", weights, max_pixels=max_pixels)) as made:
+            assert parse_reply(made.answer(asked)[0].text or "").food == dish
+            assert made.describe()["image"]["max_pixels"] == max_pixels
 
 
 def test_an_adapter_answers_as_the_weights_it_changes(weights: Path, tmp_path: Path) -> None:

@@ -71,6 +71,12 @@ def test_another_dish_is_called_by_one_of_its_own(engine: ClassifierEngine) -> N
 
 def test_of_two_foods_it_looks_at_the_half_it_is_asked_about(engine: ClassifierEngine) -> None:
     data, swapped = side_by_side(GUACAMOLE, MEATLOAF), side_by_side(MEATLOAF, GUACAMOLE)
+    halves = Image.new("RGB", (101, 40), "red")
+    halves.paste("blue", (50, 0, 101, 40))
+    red, _, blue = range(3)
+    assert engine._tensor(halves, "left")[[red, blue]].mean((1, 2)).tolist() == [1, -1]
+    assert engine._tensor(halves, "right")[[red, blue]].mean((1, 2)).tolist() == [-1, 1]
+    assert engine._tensor(halves, None)[[red, blue]].mean((1, 2)).abs().max() < 0.1
     for strategy in Strategy:
         left, right = (prompt(strategy, Subtask.MFB, slot) for slot in (1, 2))
         asked = names(engine, (left, data), (right, data), (left, swapped), (right, swapped))

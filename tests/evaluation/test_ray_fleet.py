@@ -252,6 +252,20 @@ def test_a_fleet_lives_on_after_the_thread_that_opened_it(
     assert_right(work_through(opened[0], work), work)
 
 
+@pytest.mark.parametrize(
+    ("address", "words"), [("127.0.0.1:1", "No Ray cluster answers"), ("ray://head:10001", "is no HOST:PORT")]
+)
+def test_a_cluster_that_is_not_there_is_said_at_once(
+    fleets: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch, address: str, words: str
+) -> None:
+    ray.shutdown()
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    began = time.monotonic()
+    with pytest.raises(UnusableEngine, match=words):
+        fleets(Scenario())
+    assert time.monotonic() - began < 12
+
+
 IN_PLACE = """
 import threading
 from app.evaluation.engines import ENGINES, Question, Setup

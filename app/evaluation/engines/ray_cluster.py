@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import threading
 from typing import Any
 
@@ -26,6 +27,9 @@ def join() -> None:
     with _lock:
         if ray.is_initialized():
             return
+        address = os.environ.get("RAY_ADDRESS", "")
+        if address not in ("", "local", "auto"):
+            _check_reachable(address)
         # The kernel ends Ray's processes with the thread that started them, and Ray takes SIGTERM for itself when it is
         # started in the main thread: it gets a thread of its own, which stays.
         outcome: list[BaseException | None] = []
@@ -33,12 +37,26 @@ def join() -> None:
         threading.Thread(target=_connect, args=(outcome, is_ready), name="ray", daemon=True).start()
         is_ready.wait()
         if (error := outcome[0]) is not None:
-            where = f"at RAY_ADDRESS={address}" if (address := os.environ.get("RAY_ADDRESS")) else "on this machine"
+            where = f"at RAY_ADDRESS={address}" if address else "on this machine"
             reason = str(error).strip().split("\n")[0][:200]
             raise UnusableEngine(
                 f"No Ray cluster can be used {where} ({reason}); this machine must be part of it (`ray start "
                 "--address=HEAD:6379`), with the same versions of Ray and Python."
             ) from error
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try for many minutes. Raises UnusableEngine."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise UnusableEngine(f"RAY_ADDRESS={address} is no HOST:PORT; give the head's address, without a scheme.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise UnusableEngine(
+            f"No Ray cluster answers at RAY_ADDRESS={address} ({error.strerror or error}); start its head "
+            "(`ray start --head`), or unset RAY_ADDRESS to use this machine alone."
+        ) from error
 
 
 def _connect(outcome: list[BaseException | None], is_ready: threading.Event) -> None:

@@ -25,6 +25,8 @@ FONT = ROOT / "static" / "vendor" / "dejavu-sans-2.37.ttf"
 MARGIN = 16
 MAX_LABEL = 46
 LINE = 20
+_WORTH_WORDS = 0.02
+"""From this share of its row on, a cell of a heat map says what it is; the many others would make a page heavy."""
 _START, _END = 1.5, 84.0  # per cent of the width that the axis takes; the figure stands right of it
 _BESIDE = 34.0  # where it starts when labels stand beside their dots, short as they then must be
 _SHORT_LABEL = 22
@@ -105,8 +107,7 @@ def dots(key: str, title: str, series: Sequence[str], groups: Sequence[Group], u
 
 
 def heat(key: str, title: str, counts: Mapping[str, Mapping[str, int]], labels: Mapping[str, str]) -> Chart:
-    """How often each row (what is true) was taken for each column, shaded by the row's share. Cells that say nothing
-    are not drawn."""
+    """How often each row (what is true) was taken for each column, shaded by the row's share."""
     rows = list(counts)
     seen = {name for row in counts.values() for name in row}
     columns = [*rows, *(name for name in labels if name in seen and name not in counts)]
@@ -130,17 +131,19 @@ def heat(key: str, title: str, counts: Mapping[str, Mapping[str, int]], labels: 
         ET.SubElement(
             root, "line", {"class": "chart-grid", "x1": str(left), "x2": str(width - 4), "y1": f"{y:g}", "y2": f"{y:g}"}
         )
+        faint: dict[str, str] = {}
         for place, name in enumerate(columns):
             if count := row.get(name, 0):
-                shade = min(9, math.ceil(9 * count / total))
-                kind = "right" if name == gold else "wrong"
-                rect = ET.SubElement(
-                    root, "rect",
-                    {"class": f"chart-{kind} chart-shade{shade}", "x": f"{left + cell * place + 1}", "y": f"{y + 1}",
-                     "width": str(cell - 2), "height": str(cell - 2), "rx": "2"},
-                )  # fmt: skip
+                look = f"chart-{'right' if name == gold else 'wrong'} chart-shade{min(9, math.ceil(9 * count / total))}"
+                square = f"M{left + cell * place + 1} {y + 1}h{cell - 2}v{cell - 2}h{2 - cell}z"
+                if count / total < _WORTH_WORDS:
+                    faint[look] = faint.get(look, "") + square
+                    continue
                 words = f"{labels.get(gold, gold)} taken for {labels.get(name, name)}: {count} of {total}"
-                ET.SubElement(rect, "title").text = _clean(words)
+                path = ET.SubElement(root, "path", {"class": look, "d": square})
+                ET.SubElement(path, "title").text = _clean(words)
+        for look, squares in faint.items():
+            ET.SubElement(root, "path", {"class": look, "d": squares})
     return Chart(key, title, root)
 
 

@@ -93,7 +93,7 @@ def outcomes_of(session: Session, storage: Storage, run: Run) -> list[Outcome]:
 
 
 _kept: dict[Any, list[Outcome]] = {}
-_MOST = 8
+_MOST = 2
 
 
 def page(session: Session, run: Run, found: Sequence[Outcome], filters: Filters, start: int) -> Page:

@@ -11,7 +11,17 @@ from app.evaluation.answers import SUBTASKS, Scored
 
 FIGURES = ("name_accuracy", "country_accuracy", "retention")
 
-Entries = Iterable[tuple[str, Iterable[Scored]]]
+
+class Verdict(NamedTuple):
+    """What a panel needs of one scored answer about a first food; `flags` are those of `flags_of`."""
+
+    item: str
+    subtask: str
+    dish: str
+    flags: int
+
+
+Entries = Iterable[tuple[str, Iterable[Scored | Verdict]]]
 """Runs, each under the name its caller gives it. Read one after the other, so they need not be in memory together."""
 
 Flags = npt.NDArray[np.uint8]
@@ -49,15 +59,17 @@ class Panel:
         for name, scored in entries:
             flags: dict[int, np.uint8] = {}
             for one in scored:
-                if one.answer.slot != 1:
-                    continue
-                place = self._place.setdefault(one.answer.item, len(self._place))
+                if isinstance(one, Scored):
+                    if one.answer.slot != 1:
+                        continue
+                    one = Verdict(one.answer.item, one.answer.subtask, one.answer.dish, flags_of(one))
+                place = self._place.setdefault(one.item, len(self._place))
                 if place == len(dishes):
-                    subtasks.append(SUBTASKS.index(one.answer.subtask))
-                    dishes.append(one.answer.dish)
+                    subtasks.append(SUBTASKS.index(one.subtask))
+                    dishes.append(one.dish)
                 if place in flags:
-                    raise ValueError(f"{name} answers item {one.answer.item!r} twice.")
-                flags[place] = _flags(one)
+                    raise ValueError(f"{name} answers item {one.item!r} twice.")
+                flags[place] = np.uint8(one.flags)
             if name in self._flags:
                 raise ValueError(f"Two runs are called {name!r}.")
             self._flags[name] = np.zeros(len(dishes), dtype=np.uint8)
@@ -92,7 +104,8 @@ class Panel:
         return Table(names, np.bincount(subtask, minlength=len(names)).tolist(), len(dishes), figures)
 
 
-def _flags(one: Scored) -> np.uint8:
+def flags_of(one: Scored) -> int:
+    """Right or wrong, kept or not, in a byte; never 0."""
     flags = int(_THERE)
     flags |= int(_NAME) * one.name_correct | int(_COUNTRY) * one.country_correct | int(_RETAINED) * one.is_retained
-    return np.uint8(flags | int(_REFERENCE) * (one.reference is not None))
+    return flags | int(_REFERENCE) * (one.reference is not None)

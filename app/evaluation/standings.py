@@ -1,19 +1,19 @@
 """Runs of one release beside one another: the comparison that somebody asked for, and the leaderboard."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, select
 
 from app.errors import Invalid
-from app.evaluation.answers import Scored
 from app.evaluation.charts import MAX_SERIES
 from app.evaluation.compare import compare_all
 from app.evaluation.leaderboard import leaderboard
 from app.evaluation.models import Run, RunStatus
-from app.evaluation.outcomes import outcomes_of
+from app.evaluation.panel import Verdict
 from app.evaluation.plan import Subset
 from app.evaluation.scoring import OVER, SCORER
+from app.evaluation.verdicts import verdicts_of
 from app.releases.models import Release
 from app.storage import Storage
 
@@ -104,11 +104,8 @@ def _reason(run: Run) -> str | None:
     return None
 
 
-def _entries(session: Session, storage: Storage, runs: Sequence[Run]) -> list[tuple[str, list[Scored]]]:
-    return [
-        (str(run.id), [one.scored for one in outcomes_of(session, storage, run) if one.scored is not None])
-        for run in runs
-    ]
+def _entries(session: Session, storage: Storage, runs: Sequence[Run]) -> Iterator[tuple[str, list[Verdict]]]:
+    return ((str(run.id), verdicts_of(session, storage, run)) for run in runs)
 
 
 def _kept_by(kind: str, runs: Sequence[Run], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -98,11 +98,20 @@ def test_texts_from_strangers_are_text() -> None:
 def test_a_heat_map_shades_by_the_rows_share_and_keeps_the_diagonal_apart() -> None:
     counts = {"EG": {"EG": 9, "IT": 1}, "IT": {"none": 2}}
     root = charts.heat("k", "t", counts, {"EG": "Egypt", "IT": "Italy", "none": "No country"}).root
-    cells = [(rect.get("class"), (rect.findtext("title") or "")) for rect in root.iter("rect")]
+    cells = [(path.get("class"), (path.findtext("title") or "")) for path in root.iter("path")]
     assert cells == [
         ("chart-right chart-shade9", "Egypt taken for Egypt: 9 of 10"),
         ("chart-wrong chart-shade1", "Egypt taken for Italy: 1 of 10"),
         ("chart-wrong chart-shade9", "Italy taken for No country: 2 of 2"),
+    ]
+
+
+def test_faint_cells_of_a_heat_map_share_a_path() -> None:
+    row = {"EG": 960, **dict.fromkeys(("IT", "FR", "JP", "PE"), 10)}
+    root = charts.heat("k", "t", {"EG": row}, dict(zip(row, row, strict=True))).root
+    assert [(path.get("class"), (path.get("d") or "").count("M")) for path in root.iter("path")] == [
+        ("chart-right chart-shade9", 1),
+        ("chart-wrong chart-shade1", 4),
     ]
 
 

@@ -15,7 +15,8 @@ from sqlmodel import Session, col, select
 from starlette.testclient import TestClient
 
 from app.accounts.models import Role
-from app.evaluation import outcomes
+from app.db import now
+from app.evaluation import outcomes, standings
 from app.evaluation.models import Prediction, Run, RunStatus
 from app.evaluation.plan import Subset
 from app.items.models import Subtask
@@ -23,7 +24,7 @@ from app.jobs import Job
 from app.releases.models import Release, ReleaseStatus
 from tests.conftest import open_browser
 from tests.evaluation.test_evaluate import PLANTED
-from tests.evaluation.web.conftest import SHA256, Plant
+from tests.evaluation.web.conftest import SHA256, Plant, Published
 from tests.factories import make_account
 from tests.web.test_hostile_text import ESCAPED, HOSTILE
 
@@ -411,6 +412,19 @@ def test_the_leaderboard_ranks_whole_runs_and_says_why_others_are_not_there(
     assert cells(shown, "part", others)[-1] == "It asked only a part of the release."
     assert cells(shown, "broken", others)[-1] == "Too many of its questions have no answer."
     assert cells(shown, "busy", others)[-1] == "It is under way."
+
+
+def test_the_board_is_the_same_from_what_was_kept(researcher: TestClient, planted: Plant, published: Published) -> None:
+    planted(PLANTED)
+    better = planted(ALL_RIGHT, model="better")
+    first = page(researcher, "/releases/1.0.0/leaderboard")
+    kept = set(published.storage.list("evaluation/"))
+    assert len([key for key in kept if "verdicts-" in key]) >= 2
+    standings._kept.clear()
+    assert page(researcher, "/releases/1.0.0/leaderboard") == first
+    better.finished_at = now()  # it went on, and ended anew
+    page(researcher, "/releases/1.0.0/leaderboard")
+    assert len(set(published.storage.list("evaluation/")) - kept) == 1
 
 
 def test_a_resumed_runs_figures_are_not_yesterdays(researcher: TestClient, session: Session, planted: Plant) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import schemathesis
 from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
 from sqlmodel import Session, select
 from starlette.testclient import TestClient
 
@@ -161,3 +163,29 @@ def test_a_release_that_lost_its_files_is_no_fault_of_the_asker(
     release.manifest_sha256 = "0" * 64
     session.flush()
     assert program.get(f"/api/v1/runs/{run.id}/predictions").json()["type"] == "/problems/damaged-release"
+
+
+def test_no_request_about_a_run_that_is_there_breaks_it(app: FastAPI, session: Session, planted: Plant) -> None:
+    run = planted(PLANTED)
+    headers = {"authorization": f"Bearer {issue_token(session, make_account(session, Role.RESEARCHER)).secret}"}
+    tried = 0
+    for result in schemathesis.openapi.from_asgi("/api/v1/openapi.json", app).get_all_operations():
+        operation = result.ok()
+        if not operation.path.startswith("/api/v1/runs"):
+            continue
+
+        @settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy())
+        def send(case: schemathesis.Case) -> None:
+            if "run_id" in case.path_parameters:
+                case.path_parameters["run_id"] = str(run.id)
+            if isinstance(case.body, dict) and "release" in case.body:
+                case.body |= {"release": "1.0.0", "model": "gpt-5"}
+            reply = case.call(headers=headers)
+            assert reply.status_code < 500, reply.text
+            if reply.status_code >= 400:
+                assert reply.headers["content-type"] == ["application/problem+json"], reply.headers
+
+        send()
+        tried += 1
+    assert tried == 7

@@ -1,4 +1,5 @@
 # Terroir's server and worker: `docker run terroir serve`, `docker run terroir worker`, `docker run terroir migrate`.
+# `docker build --target gpu` adds Ray, torch and transformers, for machines with GPUs, and whatever GPU_PACKAGES names.
 ARG PYTHON=3.13-slim-bookworm
 
 FROM python:${PYTHON} AS build
@@ -19,12 +20,15 @@ RUN echo /srv/terroir > "$(/opt/venv/bin/python -c 'import sysconfig; print(sysc
     && chmod 755 /opt/venv/bin/terroir \
     && /opt/venv/bin/python -m compileall -q app
 
-FROM python:${PYTHON}
+FROM build AS build-gpu
+ARG GPU_PACKAGES=
+COPY requirements-gpu.txt ./
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check -r requirements-gpu.txt ${GPU_PACKAGES}
+
+FROM python:${PYTHON} AS base
 RUN groupadd --gid 10001 terroir \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/terroir --shell /usr/sbin/nologin terroir \
     && install --directory --owner terroir --group terroir --mode 700 /var/lib/terroir
-COPY --from=build /opt/venv /opt/venv
-COPY --from=build /srv/terroir /srv/terroir
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -39,3 +43,13 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['TERROIR_PORT'] + '/healthz', timeout=4)"]
 ENTRYPOINT ["terroir"]
 CMD ["serve"]
+
+FROM base AS gpu
+ENV NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+COPY --from=build-gpu /opt/venv /opt/venv
+COPY --from=build-gpu /srv/terroir /srv/terroir
+
+FROM base
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /srv/terroir /srv/terroir

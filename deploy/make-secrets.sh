@@ -30,3 +30,4 @@ keep store_secret_key "$(random 32)"
 keep store_credentials "[default]
 aws_access_key_id = $(cat store_access_key)
 aws_secret_access_key = $(cat store_secret_key)"
+keep ray_token "$(random 32)"

@@ -4,19 +4,23 @@ import re
 import shutil
 import stat
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from app.evaluation import registry
+from app.jobs import QUEUES
 from app.settings import ROOT, Settings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ENDING = {"migrate", "volumes"}  # do one thing and end
+PROFILES = {"gpu": {"gpu", "ray"}, "vllm": {"vllm"}}  # left out unless asked for
 ROOT_ALLOWED = {"volumes"}  # hands new volumes to the other users, without network, then ends
-SECRETS = ["secret_key", "database_password", "database_url", "store_access_key", "store_secret_key"]
+SECRETS = ["secret_key", "database_password", "database_url", "store_access_key", "store_secret_key", "ray_token"]
 
 
 @pytest.fixture
@@ -28,7 +32,52 @@ def secrets_folder(tmp_path: Path) -> Path:
 
 
 def test_the_services_of_a_real_installation_are_there() -> None:
-    assert set(SERVICES) == {"proxy", "web", "worker", "migrate", "db", "store", "volumes"}
+    always = {name for name, service in SERVICES.items() if "profiles" not in service}
+    assert always == {"proxy", "web", "worker", "evaluation", "migrate", "db", "store", "volumes"}
+    for profile, names in PROFILES.items():
+        assert {name for name, service in SERVICES.items() if profile in service.get("profiles", [])} == names
+    assert always.union(*PROFILES.values()) == set(SERVICES)
+
+
+def test_somebody_works_at_every_queue_and_nobody_without_gpus_beside_those_with_them() -> None:
+    """The queue of evaluations is that of `evaluation`, or, with its replicas set to 0, that of `gpu`."""
+    queues = {
+        name: set(re.findall(r"--queue[ ,']+(\w+)", str(service["command"])))
+        for name, service in SERVICES.items()
+        if "worker" in str(service.get("command"))
+    }
+    assert queues == {"worker": {"default", "maintenance"}, "evaluation": {"evaluation"}, "gpu": {"evaluation"}}
+    assert set().union(*queues.values()) == set(QUEUES)
+    assert SERVICES["evaluation"]["deploy"]["replicas"] == "${TERROIR_EVALUATION_REPLICAS:-1}"
+
+
+def test_a_ray_cluster_is_used_only_with_its_token() -> None:
+    """Without one, whoever reaches its ports runs code on every machine of it."""
+    for name in ("ray", "gpu"):
+        assert SERVICES[name]["environment"]["RAY_AUTH_MODE"] == "token"
+        assert SERVICES[name]["environment"]["RAY_AUTH_TOKEN_PATH"] == "/run/secrets/ray_token"
+        assert "ray_token" in SERVICES[name]["secrets"]
+    assert SERVICES["ray"]["networks"] == ["back"]
+    assert "--include-dashboard=false" in SERVICES["ray"]["command"]
+
+
+@pytest.mark.parametrize("name", ["gpu", "vllm"])
+def test_what_needs_gpus_gets_them(name: str) -> None:
+    (device,) = SERVICES[name]["deploy"]["resources"]["reservations"]["devices"]
+    assert device == {"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}
+
+
+def test_the_gpu_worker_fetches_no_weights_unasked() -> None:
+    assert SERVICES["gpu"]["environment"]["TERROIR_ALLOW_DOWNLOADS"] == "${TERROIR_ALLOW_DOWNLOADS:-0}"
+
+
+def test_the_models_file_that_ships_names_none_and_is_read_as_it_is() -> None:
+    file = ROOT / "deploy" / "models.toml"
+    assert registry.load(Settings(models_file=file)).keys() == registry.load(Settings()).keys()
+    example = re.sub(r"^# ?(?=[\[\w])", "", file.read_text().partition("#\n")[2], flags=re.MULTILINE)
+    (model,) = tomllib.loads(example)["models"].values()
+    assert model["model"] in str(SERVICES["vllm"]["command"])
+    assert model["base_url"] == "http://vllm:8000/v1"
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -76,11 +125,10 @@ def test_only_the_proxy_is_reached_from_outside() -> None:
 
 
 def test_the_server_waits_for_the_migration_and_the_store() -> None:
-    for name in ("web", "worker"):
-        assert SERVICES[name]["depends_on"] == {
-            "migrate": {"condition": "service_completed_successfully"},
-            "store": {"condition": "service_healthy"},
-        }
+    needs = {"migrate": {"condition": "service_completed_successfully"}, "store": {"condition": "service_healthy"}}
+    for name in ("web", "worker", "evaluation"):
+        assert SERVICES[name]["depends_on"] == needs
+    assert SERVICES["gpu"]["depends_on"] == needs | {"ray": {"condition": "service_healthy"}}
     assert SERVICES["migrate"]["depends_on"]["db"] == {"condition": "service_healthy"}
 
 
@@ -89,8 +137,12 @@ def test_required_variables_are_in_the_example_and_have_no_value_there() -> None
     example = (ROOT / ".env.example").read_text()
     assert not re.findall(r"^#?[A-Z_]+=.+$", example, re.MULTILINE)
     known = set(re.findall(r"^#?([A-Z_]+)=$", example, re.MULTILINE))
-    used = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", text)) | {"TERROIR_METRICS_TOKEN"}
-    assert used == known
+    passed_on = {
+        name for service in SERVICES.values() for name, value in service.get("environment", {}).items() if value is None
+    }
+    assert passed_on == {"TERROIR_METRICS_TOKEN", "OPENAI_API_KEY", "GEMINI_API_KEY"}
+    used = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", text)) | passed_on
+    assert used | {"COMPOSE_PROFILES"} == known  # compose itself reads that one
     required = set(re.findall(r"(?<!\$)\$\{([A-Z_]+):\?", text))
     assert required == set(re.findall(r"^([A-Z_]+)=$", example, re.MULTILINE))
 
@@ -118,17 +170,28 @@ def test_the_server_takes_the_secrets_that_are_made(secrets_folder: Path) -> Non
     assert settings.outside_database_url() == f"postgresql://terroir:{password}@db:5432/terroir"
 
 
+def stages() -> dict[str, str]:
+    """The Dockerfile's stages by name; the last one, which is built by default, has none."""
+    found = (ROOT / "Dockerfile").read_text().split("\nFROM ")[1:]
+    return {(re.findall(r"^\S+ AS (\S+)$", stage.split("\n")[0]) or [""])[0]: stage for stage in found}
+
+
 def test_the_image_installs_by_hash_and_runs_as_nobody_special() -> None:
-    build, final = (ROOT / "Dockerfile").read_text().split("\nFROM ")[1:]
-    assert "--require-hashes -r requirements.lock" in build
-    assert "pip" not in final
-    assert re.findall(r"^USER (.*)$", final, re.MULTILINE) == ["10001:10001"]
-    assert 'ENTRYPOINT ["terroir"]\nCMD ["serve"]' in final
-    assert "/healthz" in final
+    parts = stages()
+    assert list(parts) == ["build", "build-gpu", "base", "gpu", ""]
+    assert "--require-hashes -r requirements.lock" in parts["build"]
+    assert "pip" not in parts["base"] + parts["gpu"] + parts[""]
+    assert re.findall(r"^USER (.*)$", "".join(parts.values()), re.MULTILINE) == ["10001:10001"]
+    assert 'ENTRYPOINT ["terroir"]\nCMD ["serve"]' in parts["base"]
+    assert "/healthz" in parts["base"]
+    for name, source in (("gpu", "build-gpu"), ("", "build")):
+        assert parts[name].startswith("base")
+        assert set(re.findall(r"--from=(\S+)", parts[name])) == {source}
+    assert SERVICES["gpu"]["build"] == SERVICES["ray"]["build"] == {"context": ".", "target": "gpu"}
 
 
 def test_the_image_gets_only_the_files_it_needs() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert lines[1] == "*"
-    copied = set(re.findall(r"^COPY (\w[\w.]*) ", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    copied = set(re.findall(r"^COPY (\w[\w.-]*) ", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     assert {line.removeprefix("!") for line in lines if line.startswith("!")} == copied

@@ -3,6 +3,7 @@
 A chart is as wide as its place: what lies along it is in per cent, so that text keeps its size on a telephone.
 """
 
+import bisect
 import copy
 import io
 import math
@@ -25,6 +26,8 @@ FONT = ROOT / "static" / "vendor" / "dejavu-sans-2.37.ttf"
 MARGIN = 16
 MAX_LABEL = 46
 LINE = 20
+_SHADES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
+"""Shares of a row at which the next darker shade begins: closer where most of them are."""
 _WORTH_WORDS = 0.02
 """From this share of its row on, a cell of a heat map says what it is; the many others would make a page heavy."""
 _START, _END = 1.5, 84.0  # per cent of the width that the axis takes; the figure stands right of it
@@ -65,19 +68,31 @@ _SHAPES = (
 MAX_SERIES = len(_SHAPES)
 
 
-def dots_of(table: Table, keys: Sequence[str], key: str | None = None) -> Chart:
+def dots_of(table: Table, keys: Sequence[str], key: str | None = None, *, is_fitted: bool = False) -> Chart:
     """A chart of some of a table's columns, which share a unit."""
     places = [table.column(name) for name in keys]
     words = next(place for place, column in enumerate(table.columns) if column.unit is not Unit.TEXT)
     groups = [Group(" · ".join(row[:words]), [row[place] for place in places]) for row in table.rows]
     columns = [table.columns[place] for place in places]
-    return dots(key or table.key, table.title, [column.label for column in columns], groups, columns[0].unit)
+    return dots(
+        key or table.key,
+        table.title,
+        [column.label for column in columns],
+        groups,
+        columns[0].unit,
+        is_fitted=is_fitted,
+    )
 
 
-def dots(key: str, title: str, series: Sequence[str], groups: Sequence[Group], unit: Unit) -> Chart:
+def dots(
+    key: str, title: str, series: Sequence[str], groups: Sequence[Group], unit: Unit, *, is_fitted: bool = False
+) -> Chart:
     """Estimates as dots on one axis, with a line over each one's interval. Short labels of one series stand beside the
-    dots; long ones, and those of several series, above theirs. Several have a legend on top."""
-    axis = _axis(unit, [e for group in groups for e in group.estimates if e is not None and e["value"] is not None])
+    dots; long ones, and those of several series, above theirs. Several have a legend on top. An axis of shares ends
+    at the whole, so that charts can be held beside one another, unless it `is_fitted` to what is small."""
+    axis = _axis(
+        unit, is_fitted, [e for group in groups for e in group.estimates if e is not None and e["value"] is not None]
+    )
     is_beside = len(series) == 1 and all(len(group.label) <= _SHORT_LABEL for group in groups)
     start = _BESIDE if is_beside else _START
 
@@ -134,7 +149,8 @@ def heat(key: str, title: str, counts: Mapping[str, Mapping[str, int]], labels: 
         faint: dict[str, str] = {}
         for place, name in enumerate(columns):
             if count := row.get(name, 0):
-                look = f"chart-{'right' if name == gold else 'wrong'} chart-shade{min(9, math.ceil(9 * count / total))}"
+                shade = 1 + bisect.bisect_right(_SHADES, count / total)
+                look = f"chart-{'right' if name == gold else 'wrong'} chart-shade{shade}"
                 square = f"M{left + cell * place + 1} {y + 1}h{cell - 2}v{cell - 2}h{2 - cell}z"
                 if count / total < _WORTH_WORDS:
                     faint[look] = faint.get(look, "") + square
@@ -207,14 +223,13 @@ def light_style() -> str:
 _UNITS = {Unit.SHARE: "per cent", Unit.BITS: "bits", Unit.DIFFERENCE: "percentage points"}
 
 
-def _axis(unit: Unit, estimates: Sequence[Estimate]) -> Axis:
-    """Shares have the same axis everywhere, so that charts can be held beside one another."""
-    if unit is Unit.SHARE:
+def _axis(unit: Unit, is_fitted: bool, estimates: Sequence[Estimate]) -> Axis:
+    if unit is Unit.SHARE and not is_fitted:
         return Axis(0, 1, (0, 0.25, 0.5, 0.75, 1))
     ends = [abs(e[part]) for e in estimates for part in ("value", "low", "high") if e[part] is not None]
     reach = max(ends, default=0.0) or (0.1 if unit is Unit.DIFFERENCE else 1.0)
     power = 10 ** math.floor(math.log10(reach))
-    high = next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= reach * 0.999)
+    high = next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if step * power >= reach * 0.999)
     if unit is Unit.DIFFERENCE:
         return Axis(-high, high, (-high, -high / 2, 0, high / 2, high))
     return Axis(0, high, (0, high / 2, high))
@@ -276,6 +291,8 @@ def _scale(frame: ET.Element, at: object, axis: Axis, unit: Unit, top: float, bo
             frame, "line",
             {"class": "chart-zero" if zero else "chart-grid", "x1": x, "x2": x, "y1": f"{top:g}", "y2": f"{bottom:g}"},
         )  # fmt: skip
+        if unit is Unit.DIFFERENCE and place % 2:
+            continue  # on a telephone there is no room for more words than three
         text = f"{tick:g}" if unit is Unit.BITS else f"{100 * tick:+g}" if unit is Unit.DIFFERENCE and tick else ""
         text = (text or f"{100 * tick:g}").replace("-", "\N{MINUS SIGN}")
         last = place == len(axis.ticks) - 1

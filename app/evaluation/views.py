@@ -241,7 +241,10 @@ def confusion_chart(document: Document, subtask: str) -> Chart:
 def leaning_chart(document: Document, subtask: str) -> Chart:
     table = leaning_table(document, subtask)
     shown = table._replace(rows=[row[1:] for row in table.rows[:12]], columns=table.columns[1:])
-    return _of(shown, ("share", "expected"), f"leaning-{subtask}", f"Where wrong answers in {subtask} lean to")
+    title = f"Where wrong answers in {subtask} lean to"
+    return charts.dots_of(
+        shown._replace(title=title), ("share", "expected"), f"leaning-{subtask}", is_fitted=True
+    )  # fmt: skip
 
 
 def _of(table: Table, keys: tuple[str, ...], key: str, title: str) -> Chart:

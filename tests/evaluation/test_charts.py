@@ -65,7 +65,17 @@ def test_differences_have_their_zero_in_the_middle() -> None:
     zero = next(line for line in root.iter("line") if line.get("class") == "chart-zero")
     assert float(zero.get("x1", "").rstrip("%")) == pytest.approx((34 + 84) / 2)
     ticks = [text.text for text in root.iter("text") if "chart-tick" in text.get("class", "")]
-    assert ticks == ["−10", "−5", "0", "+5", "+10 points"]
+    assert ticks == ["−8", "0", "+8 points"]
+
+
+def test_small_shares_can_fill_the_axis() -> None:
+    groups = [Group("one", [e(0.04, 0.03, 0.045)])]
+    ticks = [
+        text.text
+        for text in charts.dots("k", "t", ["d"], groups, Unit.SHARE, is_fitted=True).root.iter("text")
+        if "chart-tick" in text.get("class", "")
+    ]
+    assert ticks == ["0", "2.5", "5 %"]
 
 
 @pytest.mark.parametrize("values", [[], [e(None, reason="no_answers")], [e(0.0, 0.0, 0.0)]])
@@ -101,7 +111,7 @@ def test_a_heat_map_shades_by_the_rows_share_and_keeps_the_diagonal_apart() -> N
     cells = [(path.get("class"), (path.findtext("title") or "")) for path in root.iter("path")]
     assert cells == [
         ("chart-right chart-shade9", "Egypt taken for Egypt: 9 of 10"),
-        ("chart-wrong chart-shade1", "Egypt taken for Italy: 1 of 10"),
+        ("chart-wrong chart-shade4", "Egypt taken for Italy: 1 of 10"),
         ("chart-wrong chart-shade9", "Italy taken for No country: 2 of 2"),
     ]
 

@@ -3,10 +3,15 @@
 import importlib.util
 import queue
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from app.evaluation.engines import Engine, Question, Reply, Setup, check, engine_class, make_engine
+
+
+class NotWanted(Exception):
+    """Nobody waits for the engine any more."""
 
 
 class Fleet(Protocol):
@@ -14,8 +19,9 @@ class Fleet(Protocol):
 
     batch_size: int
 
-    def describe(self) -> dict[str, Any]:
-        """The engine's description. Raises UnusableEngine when none can be made."""
+    def describe(self, is_wanted: Callable[[], bool] = lambda: True) -> dict[str, Any]:
+        """The engine's description. A free GPU and large weights may take long, so it looks at `is_wanted` each second.
+        Raises UnusableEngine when none can be made, and NotWanted."""
 
     def room(self) -> int:
         """How many more batches may be handed out now; it grows when machines join and shrinks when they go."""
@@ -39,7 +45,7 @@ class LocalFleet:
         self._done: queue.SimpleQueue[tuple[int, list[Reply] | Exception]] = queue.SimpleQueue()
         self._out = 0
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, is_wanted: Callable[[], bool] = lambda: True) -> dict[str, Any]:
         return self._engine.describe()
 
     def room(self) -> int:

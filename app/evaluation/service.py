@@ -12,7 +12,7 @@ from app.db import now, transaction
 from app.errors import Conflict, TerroirError
 from app.evaluation.driving import Progress, answered_of, drive
 from app.evaluation.engines import Setup
-from app.evaluation.fleet import Fleet, open_fleet
+from app.evaluation.fleet import Fleet, NotWanted, open_fleet
 from app.evaluation.models import Run, RunStatus
 from app.evaluation.plan import Asked, Subset, differences, plan, spec_of, spec_sha256
 from app.evaluation.prompts import Strategy
@@ -25,6 +25,8 @@ from app.storage import Storage
 
 FAILURES_ALLOWED = 0.05
 """With a larger share of questions that failed, a run is incomplete: no result to compare with others."""
+
+SET_ASIDE = (RunStatus.PAUSED, RunStatus.CANCELLED)
 
 
 class AlreadyRunning(Conflict):
@@ -90,7 +92,7 @@ def perform(
     aside meanwhile is left alone. Raises whatever kept it from being asked; the run then is failed and says why.
     """
     with _patiently_alone(database, run_id, is_stopping) as run:
-        if run is None or run.status in (RunStatus.PAUSED, RunStatus.CANCELLED, RunStatus.FINISHED):
+        if run is None or run.status in (*SET_ASIDE, RunStatus.FINISHED):
             return _get(database, run_id)
         try:
             return _perform(database, storage, run, progress, is_stopping)
@@ -112,11 +114,15 @@ def _perform(
     asked = plan(files.items(), subset, run.seed)
     fleet = open_fleet(Setup.of(run.setup))
     try:
-        spec = spec_of(files.manifest_sha256, subset, fleet.describe(), Strategy(run.strategy), run.seed)
+        engine = fleet.describe(lambda: not is_stopping() and _get(database, run.id).status not in SET_ASIDE)
+        spec = spec_of(files.manifest_sha256, subset, engine, Strategy(run.strategy), run.seed)
         with transaction(database) as session:
-            if not _adopt(session, run, spec):
+            run = session.get_one(Run, run.id, with_for_update=True)
+            if run.status in SET_ASIDE or not _adopt(session, run, spec):
                 return run
         return _attempt(database, files, fleet, run, asked, progress, is_stopping)
+    except NotWanted:
+        return _get(database, run.id)
     finally:
         fleet.close()
 

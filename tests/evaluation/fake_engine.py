@@ -23,12 +23,13 @@ WHERE = "tests.evaluation.fake_engine:FakeEngine"
 
 @dataclass
 class Scenario:
-    """`seconds` a batch takes; `slow_seconds` for the first engine that is made; `deadly` is the prompt at which the
-    process dies, `broken` the one that raises; `refusal`: why no engine can be made; `answers`: what it may say.
-    `weights` tell one model from another that says the same."""
+    """`seconds` a batch takes, `slow_seconds` for the first engine that is made, `loading_seconds` the making of one.
+    `deadly` is the prompt at which the process dies, `broken` the one that raises; `refusal`: why no engine can be made;
+    `answers`: what it may say. `weights` tell one model from another that says the same."""
 
     seconds: float = 0.0
     slow_seconds: float | None = None
+    loading_seconds: float = 0.0
     deadly: str | None = None
     broken: str | None = None
     refusal: str | None = None
@@ -70,6 +71,7 @@ class FakeEngine:
         self._scenario = Scenario(**json.loads(Path(setup.model).read_text()))
         if self._scenario.refusal is not None:
             raise UnusableEngine(self._scenario.refusal)
+        time.sleep(self._scenario.loading_seconds)
         self._seconds = self._scenario.seconds
         if self._scenario.slow_seconds is not None and not any(self._folder.glob("engine-*")):
             self._seconds = self._scenario.slow_seconds

@@ -45,6 +45,12 @@ class Machines:
         self._cluster.shutdown()
 
 
+def free_gpus() -> float:
+    import ray
+
+    return float(ray.available_resources().get("GPU", 0))
+
+
 @contextmanager
 def machines() -> Iterator[Machines]:
     import ray

@@ -19,7 +19,7 @@ from app.evaluation.fleet import Fleet, open_fleet
 from app.settings import ROOT
 from tests.evaluation import fake_engine
 from tests.evaluation.fake_engine import NAME, WHERE, Scenario, answer_to
-from tests.evaluation.ray_machines import MARKS, Machines, machines
+from tests.evaluation.ray_machines import MARKS, Machines, free_gpus, machines
 
 ray = pytest.importorskip("ray", reason="the extra gpu is not installed")
 pytestmark = MARKS
@@ -83,10 +83,6 @@ def wait_for_room(fleet: Fleet, room: int) -> None:
     while fleet.room() < room:
         assert time.monotonic() < deadline, f"room for {fleet.room()} of {room} batches after 40 s"
         fleet.finished(0.2)
-
-
-def free_gpus() -> float:
-    return float(ray.available_resources().get("GPU", 0))
 
 
 def test_engines_share_a_gpu_and_are_told_which(

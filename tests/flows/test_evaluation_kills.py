@@ -34,7 +34,7 @@ from app.evaluation.plan import Subset
 from app.evaluation.prompts import Strategy
 from app.evaluation.reading import ReleaseFiles, find_release
 from app.evaluation.scoring import document_of
-from app.evaluation.service import AlreadyRunning, evaluate
+from app.evaluation.service import AlreadyRunning, evaluate, perform
 from app.items.models import Subtask
 from app.releases.models import Release
 from app.releases.publish import build_now
@@ -44,7 +44,7 @@ from tests.conftest import HOME_VARIABLE, _drop_database, _with_database
 from tests.evaluation import fake_engine
 from tests.evaluation.fake_engine import NAME, WHERE, Scenario
 from tests.evaluation.fake_terroir import CHUNK
-from tests.evaluation.ray_machines import MARKS, Machines, machines
+from tests.evaluation.ray_machines import MARKS, Machines, free_gpus, machines
 from tests.evaluation.tiny_vlm import DISHES as COLOURS
 from tests.evaluation.tiny_vlm import MAX_TOKENS, picture, tiny_vlm
 from tests.releases import conftest as kitchen
@@ -316,6 +316,42 @@ def test_a_worker_that_is_only_slow_or_sleeps_keeps_its_run(house: House, tmp_pa
         assert session.get_one(Run, run_id).status is RunStatus.FINISHED
         assert len(session.exec(select(Prediction).where(Prediction.run_id == run_id)).all()) == 12
     assert list(fake_engine.asked(tmp_path).values()) == [1] * 12
+
+
+@pytest.mark.parametrize("how", [runs.cancel, runs.pause])
+@pytest.mark.parametrize("loading_seconds", [0.0, 60.0], ids=["while it asks", "while its weights are loaded"])
+def test_a_run_that_is_set_aside_gives_its_gpus_back_within_seconds(
+    house: House, tmp_path: Path, how: Callable[[Session, uuid.UUID], Run], loading_seconds: float
+) -> None:
+    run_id = queue(house, setup_of(tmp_path, Scenario(1.0, loading_seconds=loading_seconds, answers=SAID)))
+    wait_for_gpus(ENGINES_THERE)
+    ended: list[Run] = []
+    storage = storage_for(house.settings)
+    driver = threading.Thread(target=lambda: ended.append(perform(house.database, storage, run_id)))
+    driver.start()
+    if not loading_seconds:
+        until(house, lambda session: bool(session.exec(_answers(run_id)).first()), seconds=30)
+    wait_for_gpus(0)
+    with transaction(house.database) as session:
+        aside = how(session, run_id).status
+    wait_for_gpus(ENGINES_THERE, seconds=5)
+    driver.join(10)
+    with transaction(house.database) as session:
+        kept = session.exec(_answers(run_id)).all()
+    assert ended[0].status is aside
+    assert bool(kept) == (not loading_seconds)
+    assert len(kept) < 60
+
+
+def wait_for_gpus(free: int, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while free_gpus() != free:
+        assert time.monotonic() < deadline, f"{free_gpus():g} GPUs are free after {seconds:g} s, not {free}"
+        time.sleep(0.05)
+
+
+def _answers(run_id: uuid.UUID) -> Any:
+    return select(Prediction.item_id).where(Prediction.run_id == run_id)
 
 
 def _any(session: Session, run_ids: Any, *statuses: RunStatus) -> bool:

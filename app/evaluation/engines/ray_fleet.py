@@ -7,12 +7,14 @@ So an engine that dies is replaced here, and what it had is handed out again.
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.evaluation.engines import Question, Reply, Setup, UnusableEngine, engine_class
 from app.evaluation.engines import ray_cluster as cluster
 from app.evaluation.engines.ray_actor import EngineActor, Started
+from app.evaluation.fleet import NotWanted
 
 logger = logging.getLogger(__name__)
 QUICK_SECONDS = 2.0
@@ -81,9 +83,11 @@ class RayFleet:
         self._deaths = 0
         cluster.join()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, is_wanted: Callable[[], bool] = lambda: True) -> dict[str, Any]:
         """Of the first engine that is ready; one that differs from it is refused."""
         while self._description is None:
+            if not is_wanted():
+                raise NotWanted
             self._wait(1.0)
         return self._description
 

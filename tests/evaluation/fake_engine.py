@@ -24,7 +24,7 @@ WHERE = "tests.evaluation.fake_engine:FakeEngine"
 @dataclass
 class Scenario:
     """`seconds` a batch takes, `slow_seconds` for the first engine that is made, `loading_seconds` the making of one.
-    `deadly` is the prompt at which the process dies, `broken` the one that raises; `refusal`: why no engine can be made;
+    `deadly` is the prompt at which the process dies, `broken` the one that raises; `refusal` is why none can be made;
     `answers`: what it may say. `weights` tell one model from another that says the same."""
 
     seconds: float = 0.0

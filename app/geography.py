@@ -209,11 +209,14 @@ def _resolve(text: str) -> str:
 
 def _key(text: str) -> str:
     """What is left of a name without case, accents, punctuation, spaces and "the"; "St." is read as "Saint"."""
+    return "".join(word for word in _words(text) if word != "the")
+
+
+def _words(text: str) -> list[str]:
     letters = unicodedata.normalize("NFKD", text.casefold()).replace("&", " and ").replace("’", "'").replace("ı", "i")
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
     words = re.findall(r"[^\W_]+", re.sub(r"['.]", "", plain))
-    words = ["saint" if word == "st" else word for word in words]
-    return "".join(word for word in words if word != "the")
+    return ["saint" if word == "st" else word for word in words]
 
 
 @lru_cache(maxsize=1)
@@ -239,8 +242,9 @@ def _spellings() -> Mapping[str, str]:
     for name, code in names:
         if name and (key := _key(name)) not in _ambiguous() and table.setdefault(key, code) != code:
             raise AssertionError(f"{name} is {table[key]} in one source and {code} in another: list it as ambiguous.")
-    # File names join words ("stlucia"), and then "st" can't be told from the start of a word.
-    return {re.sub("^saint", "st", key): code for key, code in table.items()} | table
+    # File names join words ("stlucia", "republicofthecongo"), and then "st" and "the" are parts of others.
+    joined = {"".join(_words(name)): table[_key(name)] for name, _ in names if name and _key(name) in table}
+    return {re.sub("^saint", "st", key): code for key, code in table.items()} | joined | table
 
 
 _ISO_NAMES: Final = ("name", "common_name", "official_name")

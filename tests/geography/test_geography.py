@@ -209,6 +209,10 @@ def test_every_code_has_a_continent_and_a_name_that_leads_back_to_it(code: str) 
     assert geography.continent_of(code) in {"Africa", "Americas", "Antarctica", "Asia", "Europe", "Oceania"}
 
 
+def test_joined_words_may_hold_the_article() -> None:
+    assert geography.resolve("DEMOCRATICREPUBLICOFTHECONGO") == "CD"
+
+
 @given(
     code=st.sampled_from(CODES),
     spell=st.sampled_from([str.upper, str.lower, str.title, lambda name: unicodedata.normalize("NFD", name)]),

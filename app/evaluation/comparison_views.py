@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.evaluation import charts
-from app.evaluation.charts import MAX_SERIES, Chart, Group
+from app.evaluation.charts import MAX_SERIES, Group
 from app.evaluation.models import Run
 from app.evaluation.prompts import Strategy
 from app.evaluation.standings import Standings
+from app.evaluation.svg import Chart
 from app.evaluation.tables import Column, Table, Unit
 
 FIGURES = {"country_accuracy": "Country right", "name_accuracy": "Name right", "retention": "Retention"}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from starlette.responses import Response
 
 from app.errors import NotFound
-from app.evaluation.charts import Chart, as_png, as_svg
+from app.evaluation.svg import Chart, as_png, as_svg
 from app.evaluation.tables import Table, as_csv, as_latex
 
 _TYPES = {

@@ -14,12 +14,12 @@ from app.accounts.access import Researcher
 from app.accounts.models import Role
 from app.campaigns.models import Campaign
 from app.errors import Conflict, NotFound
-from app.evaluation import charts, outcomes, tables, views
-from app.evaluation.charts import Chart
+from app.evaluation import outcomes, tables, views
 from app.evaluation.downloads import figure_file
 from app.evaluation.outcomes import Filters
 from app.evaluation.routes import tabs_of
 from app.evaluation.scoring import OVER, document_of
+from app.evaluation.svg import Chart, inline
 from app.evaluation.tables import Table
 from app.evaluation.watching import ShownRun, show_run
 from app.items.models import Subtask
@@ -136,7 +136,7 @@ def _figures(
         nothing="No answer of this run can be placed here: the release does not say, or nothing was asked about it.",
         files=f"/runs/{shown.run.id}/files",
         words=tables,
-        draw=charts.inline,
+        draw=inline,
     )
 
 

@@ -14,10 +14,10 @@ from app.accounts.access import Researcher
 from app.errors import Invalid, TerroirError
 from app.evaluation import comparison_views as views
 from app.evaluation import standings, tables
-from app.evaluation.charts import inline
 from app.evaluation.downloads import figure_file
 from app.evaluation.routes import LOOKS
 from app.evaluation.scoring import document_of
+from app.evaluation.svg import inline
 from app.evaluation.tables import Table, Unit
 from app.evaluation.watching import get_run
 from app.releases.models import Release

@@ -5,7 +5,8 @@ from typing import Any
 
 from app import geography
 from app.evaluation import charts
-from app.evaluation.charts import Chart
+from app.evaluation.heat_map import heat
+from app.evaluation.svg import Chart
 from app.evaluation.tables import Column, Table, Unit
 from app.items.models import Subtask
 
@@ -235,7 +236,7 @@ def confusion_chart(document: Document, subtask: str) -> Chart:
     labels = {
         code: country_name(code) for code in sorted(codes | set(found), key=lambda code: (code == NO_COUNTRY, code))
     }
-    return charts.heat(f"confusion-{subtask}", f"Countries in {subtask}: true and answered", found, labels)
+    return heat(f"confusion-{subtask}", f"Countries in {subtask}: true and answered", found, labels)
 
 
 def leaning_chart(document: Document, subtask: str) -> Chart:

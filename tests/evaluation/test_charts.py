@@ -7,8 +7,9 @@ import xml.etree.ElementTree as ET
 import pytest
 from PIL import Image
 
-from app.evaluation import charts
+from app.evaluation import charts, svg
 from app.evaluation.charts import Group
+from app.evaluation.heat_map import heat
 from app.evaluation.tables import Column, Table, Unit
 from tests.web.test_hostile_text import HOSTILE
 
@@ -82,8 +83,8 @@ def test_small_shares_can_fill_the_axis() -> None:
 @pytest.mark.parametrize("unit", [Unit.SHARE, Unit.BITS, Unit.DIFFERENCE])
 def test_a_chart_of_nothing_is_still_one(values: list[dict], unit: Unit) -> None:  # type: ignore[type-arg]
     chart = charts.dots("k", "t", ["d"], [Group("one", [value]) for value in values], unit)
-    assert "NaN" not in charts.inline(chart)
-    assert charts.as_png(chart, SHA256).startswith(b"\x89PNG")
+    assert "NaN" not in svg.inline(chart)
+    assert svg.as_png(chart, SHA256).startswith(b"\x89PNG")
 
 
 def test_a_chart_says_what_it_is_to_those_who_do_not_see_it() -> None:
@@ -92,22 +93,22 @@ def test_a_chart_says_what_it_is_to_those_who_do_not_see_it() -> None:
     words = {one.get("id"): one.text for one in root if one.tag in ("title", "desc")}
     assert list(words) == (root.get("aria-labelledby") or "").split()
     assert words["accuracy-title"] == "Accuracy by subtask"
-    assert "SF, Name: 50.0 [25.0, 100.0]" in charts.inline(charts.dots_of(TABLE, ["name", "country"]))
+    assert "SF, Name: 50.0 [25.0, 100.0]" in svg.inline(charts.dots_of(TABLE, ["name", "country"]))
 
 
 def test_texts_from_strangers_are_text() -> None:
     chart = charts.dots("k", HOSTILE, [HOSTILE, "b"], [Group(HOSTILE + "\0\x1b\ud800", [e(0.5), None])], Unit.SHARE)
-    for shown in (str(charts.inline(chart)), charts.as_svg(chart, SHA256).decode()):
+    for shown in (str(svg.inline(chart)), svg.as_svg(chart, SHA256).decode()):
         assert "<script>" not in shown
         assert "<img" not in shown
         assert "\u202e" not in shown
-    root = ET.fromstring(charts.as_svg(chart, SHA256))
+    root = ET.fromstring(svg.as_svg(chart, SHA256))
     assert not list(root.iter(f"{SVG}script"))
 
 
 def test_a_heat_map_shades_by_the_rows_share_and_keeps_the_diagonal_apart() -> None:
     counts = {"EG": {"EG": 9, "IT": 1}, "IT": {"none": 2}}
-    root = charts.heat("k", "t", counts, {"EG": "Egypt", "IT": "Italy", "none": "No country"}).root
+    root = heat("k", "t", counts, {"EG": "Egypt", "IT": "Italy", "none": "No country"}).root
     cells = [(path.get("class"), (path.findtext("title") or "")) for path in root.iter("path")]
     assert cells == [
         ("chart-right chart-shade9", "Egypt taken for Egypt: 9 of 10"),
@@ -118,7 +119,7 @@ def test_a_heat_map_shades_by_the_rows_share_and_keeps_the_diagonal_apart() -> N
 
 def test_faint_cells_of_a_heat_map_share_a_path() -> None:
     row = {"EG": 960, **dict.fromkeys(("IT", "FR", "JP", "PE"), 10)}
-    root = charts.heat("k", "t", {"EG": row}, dict(zip(row, row, strict=True))).root
+    root = heat("k", "t", {"EG": row}, dict(zip(row, row, strict=True))).root
     assert [(path.get("class"), (path.get("d") or "").count("M")) for path in root.iter("path")] == [
         ("chart-right chart-shade9", 1),
         ("chart-wrong chart-shade1", 4),
@@ -127,7 +128,7 @@ def test_faint_cells_of_a_heat_map_share_a_path() -> None:
 
 def test_a_file_stands_alone_and_names_its_spec() -> None:
     chart = charts.dots_of(TABLE, ["name", "country"])
-    text = charts.as_svg(chart, SHA256).decode()
+    text = svg.as_svg(chart, SHA256).decode()
     root = ET.fromstring(text)
     assert root.findtext(f"{SVG}metadata") == f"spec sha256: {SHA256}"
     assert "var(" not in text
@@ -140,9 +141,9 @@ def test_a_file_stands_alone_and_names_its_spec() -> None:
 
 def test_a_picture_names_its_spec_and_has_words_without_a_systems_fonts() -> None:
     chart = charts.dots_of(TABLE, ["name", "country"])
-    with Image.open(io.BytesIO(charts.as_png(chart, SHA256))) as picture:
+    with Image.open(io.BytesIO(svg.as_png(chart, SHA256))) as picture:
         assert picture.text["spec_sha256"] == SHA256  # type: ignore[attr-defined]
-        assert picture.width == 2 * (charts.WIDTH + 2 * charts.MARGIN)
-        margin, line = 2 * charts.MARGIN, 2 * charts.LINE
+        assert picture.width == 2 * (svg.WIDTH + 2 * svg.MARGIN)
+        margin, line = 2 * svg.MARGIN, 2 * charts.LINE
         label = picture.convert("L").crop((0, margin + line + 12, 2 * margin, margin + 2 * line + 20))
         assert label.getextrema()[0] < 100, "the label SF is not there"

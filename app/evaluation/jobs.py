@@ -8,6 +8,7 @@ from app.evaluation.models import RunStatus
 from app.evaluation.runs import RUN_JOB
 from app.evaluation.scoring import OVER, document_of
 from app.evaluation.service import perform
+from app.evaluation.verdicts import verdicts_of
 from app.jobs import Interrupted, JobContext, handles
 from app.storage import storage_for
 
@@ -21,5 +22,6 @@ def run(context: JobContext) -> dict[str, Any]:
         raise Interrupted
     if run.status in OVER:
         with transaction(context.engine) as session:
-            document_of(session, storage, run)  # so that no page has to wait for it
+            document_of(session, storage, run)  # both are kept, so that no page has to wait for them
+            verdicts_of(session, storage, run)
     return {"run": str(run.id), "status": run.status.value}

@@ -25,7 +25,8 @@ WHERE = "tests.evaluation.fake_engine:FakeEngine"
 class Scenario:
     """`seconds` a batch takes, `slow_seconds` for the first engine that is made, `loading_seconds` the making of one.
     `deadly` is the prompt at which the process dies, `broken` the one that raises; `refusal` is why none can be made;
-    `answers`: what it may say. `weights` tell one model from another that says the same."""
+    `answers`: what it may say. `weights` tell one model from another that says the same; `is_uneven`: the first
+    engine that is made has others than the rest."""
 
     seconds: float = 0.0
     slow_seconds: float | None = None
@@ -35,6 +36,7 @@ class Scenario:
     refusal: str | None = None
     answers: tuple[str, ...] = ("yes", "no")
     weights: str = ""
+    is_uneven: bool = False
 
     def write(self, folder: Path) -> str:
         path = folder / "scenario.json"
@@ -73,8 +75,11 @@ class FakeEngine:
             raise UnusableEngine(self._scenario.refusal)
         time.sleep(self._scenario.loading_seconds)
         self._seconds = self._scenario.seconds
-        if self._scenario.slow_seconds is not None and not any(self._folder.glob("engine-*")):
+        is_first = not any(self._folder.glob("engine-*"))
+        if self._scenario.slow_seconds is not None and is_first:
             self._seconds = self._scenario.slow_seconds
+        if self._scenario.is_uneven and is_first:
+            self._scenario.weights = "others"
         seen = {name: os.environ.get(name, "") for name in ("CUDA_VISIBLE_DEVICES", "HF_HUB_OFFLINE", "OPENAI_API_KEY")}
         (self._folder / f"engine-{os.getpid()}").write_text(json.dumps(seen))
 

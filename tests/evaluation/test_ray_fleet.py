@@ -200,6 +200,17 @@ def test_an_engine_that_can_not_be_made_says_why(add_machine: Callable[..., Any]
     assert str(refused.value) == sentence
 
 
+def test_machines_that_would_answer_differently_are_not_mixed(
+    add_machine: Callable[..., Any], fleets: Callable[..., Fleet]
+) -> None:
+    add_machine(gpus=1)
+    fleet = fleets(Scenario(is_uneven=True))
+    assert fleet.describe()["weights"] == "others"
+    add_machine(gpus=1)
+    with pytest.raises(UnusableEngine, match=r"would answer differently.*'weights': ''.*'weights': 'others'"):
+        wait_for_room(fleet, 2)
+
+
 def test_one_slow_engine_holds_nobody_back(
     add_machine: Callable[..., Any], fleets: Callable[..., Fleet], tmp_path: Path
 ) -> None:

@@ -44,13 +44,14 @@ $(VLLM)/.installed: requirements-vllm.txt tests/vllm/torchvision_shim.py
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-vllm.txt
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@to=$$($(VLLM)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
 	cp tests/vllm/torchvision_shim.py "$$to" && echo 'import torchvision_shim' > "$$to/torchvision_shim.pth"
 	@touch $@
 
 .PHONY: test-vllm
 test-vllm: $(VLLM)/.installed ## Try vLLM on this CPU, in an environment of its own (3 GB)
-	$(VLLM)/bin/python -m pytest -q -W ignore --confcutdir=tests/vllm tests/vllm
+	$(VLLM)/bin/python -m pytest -q -W ignore tests/vllm
 
 .PHONY: browser
 browser: # A Chromium for the browser tests: Debian's where we may install it, else playwright's

@@ -16,8 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from app.settings import Settings
+from app.storage import storage_for
+from tests.evaluation.test_serve import Painted
 from tests.evaluation.tiny_vlm import tiny_vlm
+from tests.releases.conftest import World
 
 if importlib.util.find_spec("vllm") is None:
     collect_ignore_glob = ["test_*"]
@@ -79,6 +84,11 @@ class VLLMServer:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+
+@pytest.fixture
+def world(fresh_engine: sa.Engine, settings: Settings) -> World:
+    return Painted(fresh_engine, settings, storage_for(settings)).fill()
 
 
 @pytest.fixture(scope="session")

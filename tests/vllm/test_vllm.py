@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +27,10 @@ from app.evaluation.metrics import metrics
 from app.evaluation.prompts import Strategy, prompt
 from app.evaluation.replies import parse_reply
 from app.items.models import Subtask
+from app.releases.publish import build_now
+from app.settings import ROOT
 from tests.evaluation.tiny_vlm import DISHES, MAX_TOKENS, Dish, answer, picture
+from tests.releases.conftest import World
 from tests.vllm.conftest import VLLMServer
 
 
@@ -158,6 +164,31 @@ def test_the_three_engines_score_the_same(
     counts = [[(reply.input_tokens, reply.output_tokens) for reply in replies] for replies in (in_process, over_http)]
     assert counts[0] == counts[1]
     assert [reply.input_tokens for reply in transformers] == [count for count, _ in counts[0]]
+
+
+def test_whole_runs_through_the_three_engines_score_the_same(
+    world: World, fresh_url: str, server: VLLMServer, weights: Path
+) -> None:
+    """`terroir evaluate` as it is: three dishes in every subtask, all right, so nothing drifts."""
+    build_now(world.engine, world.settings, world.storage, world.slug, "1.0.0", splits={"test": 1.0})
+    environment = os.environ | {"TERROIR_HOME": str(world.settings.home), "TERROIR_DATABASE_URL": fresh_url}
+    documents = []
+    for model, *engine_options in (
+        ("tiny", "openai", "--base-url", f"{server.url}/v1"),
+        (str(weights), "vllm"),
+        (str(weights), "transformers"),
+    ):
+        command = [sys.executable, "-c", "from app.cli import main; main()", "evaluate", "--release", "1.0.0", "--json"]
+        command += ["--model", model, "--engine", *engine_options]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        documents.append(json.loads(done.stdout))
+    for made in documents:
+        assert made["run"]["states"] == {"ok": 12}
+        for figures in made["subtasks"].values():
+            assert figures["n"] == 3
+            assert figures["name_accuracy"]["value"] == figures["country_accuracy"]["value"] == 1
+    assert documents[0]["subtasks"] == documents[1]["subtasks"] == documents[2]["subtasks"]
 
 
 def test_its_description_names_the_same_weights_as_transformers(

@@ -61,6 +61,18 @@ def test_a_ray_cluster_is_used_only_with_its_token() -> None:
     assert "--include-dashboard=false" in SERVICES["ray"]["command"]
 
 
+def test_the_manifests_for_kubernetes_can_be_read_and_run_what_compose_runs() -> None:
+    page = (ROOT / "docs" / "gpu-workers.md").read_text()
+    manifests = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    assert [manifest["kind"] for manifest in manifests] == ["Deployment", "RayCluster"]
+    images = set(re.findall(r"image: registry\.example\.org/(\S+)", page))
+    assert images == {SERVICES["gpu"]["image"]}
+    assert (
+        f'rayVersion: "{re.findall(r"^ray==(.*)$", (ROOT / "requirements-gpu.txt").read_text(), re.MULTILINE)[0]}"'
+        in page
+    )
+
+
 @pytest.mark.parametrize("name", ["gpu", "vllm"])
 def test_what_needs_gpus_gets_them(name: str) -> None:
     (device,) = SERVICES[name]["deploy"]["resources"]["reservations"]["devices"]

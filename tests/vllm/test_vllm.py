@@ -169,7 +169,7 @@ def test_the_three_engines_score_the_same(
 def test_whole_runs_through_the_three_engines_score_the_same(
     world: World, fresh_url: str, server: VLLMServer, weights: Path
 ) -> None:
-    """`terroir evaluate` as it is: three dishes in every subtask, all right, so nothing drifts."""
+    """`terroir evaluate` as it is, with Ray for those that load weights: three dishes in every subtask, all right."""
     build_now(world.engine, world.settings, world.storage, world.slug, "1.0.0", splits={"test": 1.0})
     environment = os.environ | {"TERROIR_HOME": str(world.settings.home), "TERROIR_DATABASE_URL": fresh_url}
     documents = []

@@ -31,7 +31,7 @@ HEARTBEAT_SECONDS = 5
 WORKER_SILENCE_SECONDS = 20
 """A worker that sent no heartbeat for this long counts as gone. Whoever could be hurt by two workers at one job takes a
 lock of its own: a machine that slept may wake up again."""
-QUEUES = {"default": 2, "evaluation": 2, "maintenance": 1}
+QUEUES = {"default": 2, "evaluation": 2, "gpu": 2, "maintenance": 1}
 """How many jobs of each queue a worker does at once. The one that looks after dead workers never waits for another."""
 
 

@@ -39,16 +39,14 @@ def test_the_services_of_a_real_installation_are_there() -> None:
     assert always.union(*PROFILES.values()) == set(SERVICES)
 
 
-def test_somebody_works_at_every_queue_and_nobody_without_gpus_beside_those_with_them() -> None:
-    """The queue of evaluations is that of `evaluation`, or, with its replicas set to 0, that of `gpu`."""
+def test_somebody_works_at_every_queue_and_nobody_without_gpus_loads_weights() -> None:
     queues = {
         name: set(re.findall(r"--queue[ ,']+(\w+)", str(service["command"])))
         for name, service in SERVICES.items()
         if "worker" in str(service.get("command"))
     }
-    assert queues == {"worker": {"default", "maintenance"}, "evaluation": {"evaluation"}, "gpu": {"evaluation"}}
+    assert queues == {"worker": {"default", "maintenance"}, "evaluation": {"evaluation"}, "gpu": {"gpu"}}
     assert set().union(*queues.values()) == set(QUEUES)
-    assert SERVICES["evaluation"]["deploy"]["replicas"] == "${TERROIR_EVALUATION_REPLICAS:-1}"
 
 
 def test_a_ray_cluster_is_used_only_with_its_token() -> None:

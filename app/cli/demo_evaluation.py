@@ -6,9 +6,10 @@ another machine and are imported, as anybody's would be; `--evaluate` makes them
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from app.accounts import service as accounts
 from app.accounts.models import Account, Role
@@ -77,7 +78,10 @@ def run_live(engine: sa.Engine, settings: Settings) -> None:
 def _approve(engine: sa.Engine, advance: Callable[[int, int], None]) -> None:
     with transaction(engine) as session:
         campaign, policy = campaigns.with_policy(session, SLUG)
-        total = PEOPLE * session.execute(sa.select(sa.func.count()).where(Item.campaign_id == campaign.id)).scalar_one()
+        total = (
+            PEOPLE
+            * session.execute(sa.select(sa.func.count()).where(col(Item.campaign_id) == campaign.id)).scalar_one()
+        )
     done = 0
     for number in range(PEOPLE):
         with transaction(engine) as session:
@@ -100,7 +104,7 @@ def _simulated(session: Session, number: int) -> Account:
 
 
 def _answers(subtask: Subtask, draw: random.Random) -> Answers:
-    answers = {
+    answers: dict[str, dict[str, Any]] = {
         key: {"answer": "unsure" if draw.random() < DOUBT else "yes", "reasons": [], "correction": None}
         for key in question_keys(subtask)
     }

@@ -99,7 +99,10 @@ def _setup(
     elif engine is None:
         raise Invalid(f"“{model[:80]}” is not among `terroir models`; name its --engine, or choose one of those.")
     else:
-        setup = Setup(engine, model, MAX_TOKENS[strategy], seed=seed, base_url=base_url, adapter=adapter)
+        batch = 64 if engine == "vllm" else 8  # vLLM takes as many as it is given, and fills its own batches
+        setup = Setup(
+            engine, model, MAX_TOKENS[strategy], seed=seed, base_url=base_url, adapter=adapter, batch_size=batch
+        )
         prices = {}
     if trust_remote_code:
         setup = Setup.of(setup.as_json() | {"trust_remote_code": True})

@@ -33,6 +33,7 @@ READY_SECONDS = 60
 class Queue(enum.StrEnum):
     DEFAULT = "default"
     EVALUATION = "evaluation"
+    GPU = "gpu"
     MAINTENANCE = "maintenance"
 
 
@@ -112,7 +113,7 @@ def _say_when_ready(settings: Settings, address: str) -> None:
 def worker(
     queue: Annotated[
         list[Queue] | None,
-        typer.Option(help="Only this queue; may be given again. A GPU machine takes evaluation and maintenance."),
+        typer.Option(help="Only this queue; may be given again. gpu loads weights, evaluation asks servers."),
     ] = None,
 ) -> None:
     """Run the job worker until it is told to stop; a running job is finished first, an evaluation goes on later."""

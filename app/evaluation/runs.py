@@ -11,7 +11,7 @@ from app.accounts.models import Account
 from app.accounts.service import record
 from app.db import now
 from app.errors import Conflict, Invalid
-from app.evaluation.engines import Setup, check
+from app.evaluation.engines import Setup, check, engine_class
 from app.evaluation.models import Prediction, Run, RunStatus
 from app.evaluation.plan import Subset
 from app.evaluation.prompts import Strategy
@@ -22,7 +22,6 @@ from app.releases.models import ReleaseStatus
 from app.releases.service import NotPublished, get_release
 
 RUN_JOB = "evaluation.run"
-QUEUE = "evaluation"
 MAX_PRIORITY = 100
 
 
@@ -95,9 +94,11 @@ def _under_way(session: Session, run: Run) -> Run | None:
 
 
 def _queue(session: Session, run: Run) -> None:
+    """Where weights are loaded is another machine's work than where a server is asked."""
+    loads_weights = engine_class(run.engine).capabilities.loads_weights
     job = jobs.start(
         session, RUN_JOB, title=f"{run.model}, {run.strategy}", account_id=run.created_by,
-        queue=QUEUE, priority=run.priority, run_id=str(run.id),
+        queue="gpu" if loads_weights else "evaluation", priority=run.priority, run_id=str(run.id),
     )  # fmt: skip
     run.status, run.error, run.finished_at, run.job_id = RunStatus.QUEUED, None, None, job.id
     session.add(run)

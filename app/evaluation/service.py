@@ -73,6 +73,8 @@ def evaluate(
         with _alone(database, run.id) as is_alone:
             if not is_alone:
                 raise AlreadyRunning("Another process is at this very run; wait for it, or stop it first.")
+            with transaction(database) as session:
+                _begin(session, run, len(asked))
             return _attempt(database, files, fleet, run, asked, progress), asked
     finally:
         fleet.close()
@@ -120,6 +122,7 @@ def _perform(
             run = session.get_one(Run, run.id, with_for_update=True)
             if run.status in SET_ASIDE or not _adopt(session, run, spec):
                 return run
+            _begin(session, run, len(asked))
         return _attempt(database, files, fleet, run, asked, progress, is_stopping)
     except NotWanted:
         return _get(database, run.id)
@@ -146,6 +149,14 @@ def _adopt(session: Session, run: Run, spec: dict[str, object]) -> bool:
     return True
 
 
+def _begin(session: Session, run: Run, planned: int) -> None:
+    if len(answered_of(session, run.id)) < planned:
+        forget_scores(session, run.id)
+    run.status, run.error, run.planned = RunStatus.RUNNING, None, planned
+    run.started_at, run.finished_at, run.provenance = now(), None, provenance()
+    session.add(run)
+
+
 def _attempt(
     database: sa.Engine,
     files: ReleaseFiles,
@@ -155,15 +166,6 @@ def _attempt(
     progress: Progress,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> Run:
-    with transaction(database) as session:
-        if len(answered_of(session, run.id)) < len(asked):
-            forget_scores(session, run.id)
-        session.execute(
-            sa.update(Run).where(col(Run.id) == run.id).values(
-                status=RunStatus.RUNNING, error=None, planned=len(asked), started_at=now(), finished_at=None,
-                provenance=provenance(),
-            )
-        )  # fmt: skip
     try:
         ended = drive(database, files, fleet, run, asked, progress=progress, is_stopping=is_stopping)
     except KeyboardInterrupt:

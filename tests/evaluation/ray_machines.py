@@ -40,6 +40,7 @@ class Machines:
     def kill_all(self) -> None:
         for machine in list(self._added):
             self.kill(machine)
+        self._cluster.wait_for_nodes(timeout=30)  # until Ray has noticed, the next test would see their GPUs
 
     def shutdown(self) -> None:
         self._cluster.shutdown()

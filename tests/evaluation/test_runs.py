@@ -56,6 +56,13 @@ def test_a_run_waits_in_its_own_queue_with_all_it_needs(world: World, release: R
         assert waiting(session) == [str(run.id)]
 
 
+def test_runs_that_load_weights_wait_for_whoever_has_gpus(world: World, release: Release) -> None:
+    with transaction(world.engine) as session:
+        start_run(session, "1.0.0", Setup("transformers", "/w", 9), model="w", strategy=Strategy.BASE)
+        assert waiting(session) == []
+        assert session.execute(sa.text("SELECT queue_name FROM procrastinate_jobs")).scalars().all() == ["gpu"]
+
+
 def test_the_very_same_run_is_not_asked_for_twice_while_it_is_under_way(world: World, release: Release) -> None:
     with transaction(world.engine) as session:
         run = start(session)

@@ -21,9 +21,9 @@ from app.adjudication.events import streams_end_with_the_server
 from app.db import POOL_OVERFLOW, POOL_SIZE, make_engine
 from app.db.connect import database_url
 from app.db.schema import require_current_schema
-from app.evaluation import api as run_api
-from app.evaluation import figure_routes, people_routes, standing_routes
-from app.evaluation import routes as run_routes
+from app.evaluation.pages import api as run_api
+from app.evaluation.pages import figure_routes, people_routes, standing_routes
+from app.evaluation.pages import routes as run_routes
 from app.items import import_routes
 from app.items import routes as item_routes
 from app.judgments import api as judgment_api

@@ -14,10 +14,10 @@ import tracemalloc
 from collections.abc import Callable
 
 from app import geography
-from app.evaluation.answers import Answer, Scored, score_all
-from app.evaluation.compare import compare, compare_all
-from app.evaluation.leaderboard import leaderboard
-from app.evaluation.metrics import metrics
+from app.evaluation.metrics.answers import Answer, Scored, score_all
+from app.evaluation.metrics.compare import compare, compare_all
+from app.evaluation.metrics.document import metrics
+from app.evaluation.metrics.leaderboard import leaderboard
 from app.evaluation.replies import State
 
 DISHES = 247

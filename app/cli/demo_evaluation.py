@@ -19,7 +19,7 @@ from app.cli.common import progress_bar, say
 from app.db import transaction
 from app.errors import Invalid
 from app.evaluation import registry
-from app.evaluation.importing import import_predictions
+from app.evaluation.interchange.importing import import_predictions
 from app.evaluation.plan import MAX_TOKENS
 from app.evaluation.prompts import Strategy
 from app.evaluation.reading import release_files

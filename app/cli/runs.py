@@ -11,9 +11,9 @@ from app.cli.data import print_faults
 from app.cli.evaluate import print_report
 from app.db import transaction
 from app.evaluation import runs
-from app.evaluation.export import FileFormat, export_run
-from app.evaluation.importing import ImportReport, import_predictions
-from app.evaluation.importing_formats import HEAD_SUFFIX, Format
+from app.evaluation.interchange.export import FileFormat, export_run
+from app.evaluation.interchange.formats import HEAD_SUFFIX, Format
+from app.evaluation.interchange.importing import ImportReport, import_predictions
 from app.evaluation.models import Run, RunStatus
 from app.evaluation.prompts import Strategy
 from app.evaluation.reading import find_release

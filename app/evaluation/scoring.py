@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from app.db import now
-from app.evaluation.answers import Answer, Scored, score_all
-from app.evaluation.metrics import metrics
+from app.evaluation.metrics.answers import Answer, Scored, score_all
+from app.evaluation.metrics.document import metrics
 from app.evaluation.models import Prediction, Run, RunScore, RunStatus
 from app.evaluation.plan import Asked, Subset, plan
 from app.evaluation.released import released_items

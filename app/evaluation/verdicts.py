@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from sqlmodel import Session
 
+from app.evaluation.metrics.panel import Verdict, flags_of
 from app.evaluation.models import Run
-from app.evaluation.panel import Verdict, flags_of
 from app.evaluation.plan import Asked
 from app.evaluation.scoring import OVER, SCORER, asked_of, scored_of
 from app.releases.models import Release

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from app.evaluation.answers import Answer, Scored, score_all
-from app.evaluation.compare import compare, compare_all
-from app.evaluation.permutation import FLIPS, holm, sign_flip_p_values
+from app.evaluation.metrics.answers import Answer, Scored, score_all
+from app.evaluation.metrics.compare import compare, compare_all
+from app.evaluation.metrics.permutation import FLIPS, holm, sign_flip_p_values
 from app.evaluation.replies import State
 
 

@@ -15,13 +15,13 @@ from sqlmodel import Session
 from app.db import transaction
 from app.errors import Invalid
 from app.evaluation import service
-from app.evaluation.answers import Answer
 from app.evaluation.engines import Setup
 from app.evaluation.engines.openai import OpenAIEngine
-from app.evaluation.export import SCHEMA, FileFormat, export_run, write_run
 from app.evaluation.fleet import LocalFleet
-from app.evaluation.importing import import_predictions
-from app.evaluation.metrics import metrics
+from app.evaluation.interchange.export import SCHEMA, FileFormat, export_run, write_run
+from app.evaluation.interchange.importing import import_predictions
+from app.evaluation.metrics.answers import Answer
+from app.evaluation.metrics.document import metrics
 from app.evaluation.models import Run, RunStatus
 from app.evaluation.plan import Subset
 from app.evaluation.reading import find_release

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.evaluation.metrics import Answer, metrics
+from app.evaluation.metrics.answers import Answer
+from app.evaluation.metrics.document import metrics
 from app.evaluation.replies import State
 
 

@@ -10,9 +10,9 @@ import pytest
 import scipy.stats
 import statsmodels.api as sm
 
-from app.evaluation.answers import Scored, score_all
-from app.evaluation.bootstrap import Resamples
-from app.evaluation.metrics import Answer, metrics
+from app.evaluation.metrics.answers import Answer, Scored, score_all
+from app.evaluation.metrics.bootstrap import Resamples
+from app.evaluation.metrics.document import metrics
 from app.evaluation.replies import State
 
 REPLICATES = 300

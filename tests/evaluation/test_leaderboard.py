@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from app.evaluation.answers import Answer, Scored, score_all
-from app.evaluation.leaderboard import leaderboard
+from app.evaluation.metrics.answers import Answer, Scored, score_all
+from app.evaluation.metrics.leaderboard import leaderboard
 from app.evaluation.replies import State
 
 SUBTASKS = ("SF", "MF", "SFB", "MFB")

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.evaluation.bootstrap import Resamples
-from app.evaluation.figures import entropy_bits
-from app.evaluation.metrics import Answer, metrics
+from app.evaluation.metrics.answers import Answer
+from app.evaluation.metrics.bootstrap import Resamples
+from app.evaluation.metrics.document import metrics
+from app.evaluation.metrics.figures import entropy_bits
+from app.evaluation.metrics.similarity import THRESHOLD, name_similarity
 from app.evaluation.replies import State
-from app.evaluation.similarity import THRESHOLD, name_similarity
 
 
 def koshary(subtask: str, name: str, country: str | None, **more: Any) -> Answer:

@@ -549,7 +549,7 @@ def test_a_limit_of_pixels_is_refused_not_forgotten() -> None:
         OpenAIEngine(Setup("openai", "m", 9, max_pixels=100))
 
 
-@pytest.mark.parametrize("module", ["replies", "similarity", "prompts", "engines.openai"])
+@pytest.mark.parametrize("module", ["replies", "metrics.similarity", "prompts", "engines.openai"])
 def test_doctests(module: str) -> None:
     result = doctest.testmod(importlib.import_module(f"app.evaluation.{module}"))
     assert result.attempted > 0

@@ -18,7 +18,7 @@ from app.adjudication.service import settle
 from app.campaigns.models import Campaign
 from app.db import transaction
 from app.evaluation.models import Prediction, Run, RunStatus
-from app.evaluation.people import Corrected, Doubt, Study, study
+from app.evaluation.people.doubts import Corrected, Doubt, Study, study
 from app.items.models import Item, Status, Subtask
 from app.judgments.models import Decision, Method
 from app.main import create_app

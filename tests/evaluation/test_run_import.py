@@ -17,8 +17,8 @@ from app.accounts.models import Account
 from app.campaigns.models import Campaign
 from app.db import transaction
 from app.errors import Invalid
-from app.evaluation.importing import ImportReport, import_predictions
-from app.evaluation.importing_formats import Format, read_predictions
+from app.evaluation.interchange.formats import Format, read_predictions
+from app.evaluation.interchange.importing import ImportReport, import_predictions
 from app.evaluation.models import Prediction, Run, RunStatus
 from app.evaluation.prompts import Strategy
 from app.evaluation.reading import ReleasedItem, find_release

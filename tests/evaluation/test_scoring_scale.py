@@ -3,9 +3,9 @@
 import json
 import time
 
-from app.evaluation.answers import score_all
-from app.evaluation.compare import compare
-from app.evaluation.metrics import metrics
+from app.evaluation.metrics.answers import score_all
+from app.evaluation.metrics.compare import compare
+from app.evaluation.metrics.document import metrics
 from bench.evaluation_scoring import one_run
 
 

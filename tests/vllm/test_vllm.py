@@ -19,11 +19,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from app.errors import Invalid
-from app.evaluation.answers import Answer
 from app.evaluation.engines import Engine, Question, Reply, Setup, UnusableEngine, make_engine
 from app.evaluation.engines.openai import OpenAIEngine
 from app.evaluation.fleet import LocalFleet
-from app.evaluation.metrics import metrics
+from app.evaluation.metrics.answers import Answer
+from app.evaluation.metrics.document import metrics
 from app.evaluation.prompts import Strategy, prompt
 from app.evaluation.replies import parse_reply
 from app.items.models import Subtask

@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from sqlmodel import Session
 
 from app.db import make_engine, now
-from app.evaluation import outcomes, standings
 from app.evaluation.models import Prediction, Run, RunStatus
+from app.evaluation.pages import outcomes, standings
 from app.evaluation.plan import Subset, plan
 from app.evaluation.released import released_items
 from app.evaluation.replies import State, parse_reply

@@ -16,8 +16,8 @@ from starlette.testclient import TestClient
 
 from app.accounts.models import Role
 from app.db import now
-from app.evaluation import outcomes, standings
 from app.evaluation.models import Prediction, Run, RunStatus
+from app.evaluation.pages import outcomes, standings
 from app.evaluation.plan import Subset
 from app.items.models import Subtask
 from app.jobs import Job

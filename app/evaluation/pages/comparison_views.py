@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.evaluation import charts
-from app.evaluation.charts import MAX_SERIES, Group
 from app.evaluation.models import Run
+from app.evaluation.pages import charts
+from app.evaluation.pages.charts import MAX_SERIES, Group
+from app.evaluation.pages.standings import Standings
+from app.evaluation.pages.svg import Chart
+from app.evaluation.pages.tables import Column, Table, Unit
 from app.evaluation.prompts import Strategy
-from app.evaluation.standings import Standings
-from app.evaluation.svg import Chart
-from app.evaluation.tables import Column, Table, Unit
 
 FIGURES = {"country_accuracy": "Country right", "name_accuracy": "Name right", "retention": "Retention"}
 """Those that are compared: the word in an address, what people read."""

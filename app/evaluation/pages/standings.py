@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from sqlmodel import Session, col, select
 
 from app.errors import Invalid
-from app.evaluation.charts import MAX_SERIES
-from app.evaluation.compare import compare_all
-from app.evaluation.leaderboard import leaderboard
+from app.evaluation.metrics.compare import compare_all
+from app.evaluation.metrics.leaderboard import leaderboard
+from app.evaluation.metrics.panel import Verdict
 from app.evaluation.models import Run, RunStatus
-from app.evaluation.panel import Verdict
+from app.evaluation.pages.charts import MAX_SERIES
 from app.evaluation.plan import Subset
 from app.evaluation.scoring import OVER, SCORER
 from app.evaluation.verdicts import verdicts_of

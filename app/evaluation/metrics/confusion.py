@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from app import geography
-from app.evaluation.answers import Scored
-from app.evaluation.bootstrap import Draws, as_json
+from app.evaluation.metrics.answers import Scored
+from app.evaluation.metrics.bootstrap import Draws, as_json
 
 NO_COUNTRY = "none"
 """In the confusion table: a reply that names no country, several, or one that fits several."""

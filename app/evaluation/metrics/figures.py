@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from app.agreement.intervals import FloatArray
-from app.evaluation.answers import Scored
-from app.evaluation.bootstrap import Draws, as_json
+from app.evaluation.metrics.answers import Scored
+from app.evaluation.metrics.bootstrap import Draws, as_json
 
 _EXACT_SUMS = 2.0**32
 """Bits are kept to 1/2^32: sums over dishes are then exact, and so the same in whatever order they are added up."""

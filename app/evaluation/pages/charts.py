@@ -8,8 +8,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from app.evaluation.svg import Chart, clean, new_chart, shortened, write
-from app.evaluation.tables import Estimate, Table, Unit, interval, number
+from app.evaluation.pages.svg import Chart, clean, new_chart, shortened, write
+from app.evaluation.pages.tables import Estimate, Table, Unit, interval, number
 
 MAX_LABEL = 46
 LINE = 20

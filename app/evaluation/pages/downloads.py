@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from starlette.responses import Response
 
 from app.errors import NotFound
-from app.evaluation.svg import Chart, as_png, as_svg
-from app.evaluation.tables import Table, as_csv, as_latex
+from app.evaluation.pages.svg import Chart, as_png, as_svg
+from app.evaluation.pages.tables import Table, as_csv, as_latex
 
 _TYPES = {
     "csv": "text/csv; charset=utf-8",

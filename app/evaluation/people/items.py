@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from app.evaluation.answers import country_code
+from app.evaluation.metrics.answers import country_code
 from app.evaluation.models import Prediction
-from app.evaluation.people_verdicts import Voter
+from app.evaluation.people.voices import Voter
 from app.evaluation.replies import State
 from app.items.cards import CardFacts, card_facts
 from app.items.models import Item, Status

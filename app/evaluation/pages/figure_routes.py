@@ -14,13 +14,13 @@ from app.accounts.access import Researcher
 from app.accounts.models import Role
 from app.campaigns.models import Campaign
 from app.errors import Conflict, NotFound
-from app.evaluation import outcomes, tables, views
-from app.evaluation.downloads import figure_file
-from app.evaluation.outcomes import Filters
-from app.evaluation.routes import tabs_of
+from app.evaluation.pages import outcomes, tables, views
+from app.evaluation.pages.downloads import figure_file
+from app.evaluation.pages.outcomes import Filters
+from app.evaluation.pages.routes import tabs_of
+from app.evaluation.pages.svg import Chart, inline
+from app.evaluation.pages.tables import Table
 from app.evaluation.scoring import OVER, document_of
-from app.evaluation.svg import Chart, inline
-from app.evaluation.tables import Table
 from app.evaluation.watching import ShownRun, show_run
 from app.items.models import Subtask
 from app.judgments.cards import image_url

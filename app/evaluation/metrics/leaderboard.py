@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from app.evaluation.answers import SUBTASKS
-from app.evaluation.bootstrap import REPLICATES, Draws, Estimate, as_json
-from app.evaluation.compare import Asked, correct, difference, settle
-from app.evaluation.panel import FIGURES, Entries, Panel, Table
+from app.evaluation.metrics.answers import SUBTASKS
+from app.evaluation.metrics.bootstrap import REPLICATES, Draws, Estimate, as_json
+from app.evaluation.metrics.compare import Asked, correct, difference, settle
+from app.evaluation.metrics.panel import FIGURES, Entries, Panel, Table
 
 ALPHA = 0.05
 PRIMARY = "country_accuracy"

@@ -4,14 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.evaluation.answers import SUBTASKS, Answer, Scored, country_code, score, score_all, sf_references
-from app.evaluation.bootstrap import REPLICATES, Draws
-from app.evaluation.confusion import confusion, leaning
-from app.evaluation.figures import figures
-from app.evaluation.groups import GROUPINGS, groups
+from app.evaluation.metrics.answers import SUBTASKS, Answer, Scored, score, sf_references
+from app.evaluation.metrics.bootstrap import REPLICATES, Draws
+from app.evaluation.metrics.confusion import confusion, leaning
+from app.evaluation.metrics.figures import figures
+from app.evaluation.metrics.groups import GROUPINGS, groups
 from app.evaluation.replies import State
-
-__all__ = ["Answer", "Scored", "country_code", "metrics", "score", "score_all", "sf_references"]
 
 
 def metrics(

@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 
 from app import geography
 from app.errors import Invalid
+from app.evaluation.metrics.similarity import THRESHOLD, name_similarity
 from app.evaluation.replies import State
-from app.evaluation.similarity import THRESHOLD, name_similarity
 from app.items.models import Subtask
 
 SUBTASKS = tuple(subtask.value for subtask in Subtask)

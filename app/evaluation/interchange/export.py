@@ -14,14 +14,14 @@ import pyarrow as pa
 from sqlmodel import Session, col, select
 
 from app.errors import Invalid
-from app.evaluation.answers import Answer, Scored, score
-from app.evaluation.importing_formats import HEAD_KEY, HEAD_SUFFIX
-from app.evaluation.inspect_log import write_inspect
+from app.evaluation.interchange.formats import HEAD_KEY, HEAD_SUFFIX
+from app.evaluation.interchange.inspect_log import write_inspect
+from app.evaluation.metrics.answers import Answer, Scored, score
+from app.evaluation.metrics.similarity import name_similarity
 from app.evaluation.models import Prediction, Run
 from app.evaluation.plan import Asked
 from app.evaluation.replies import PARSER_VERSION, State
 from app.evaluation.scoring import SCORER, answer_of, asked_of, document_of
-from app.evaluation.similarity import name_similarity
 from app.releases.formats.parquet import table_writer
 from app.releases.models import Release
 from app.releases.outbox import HashingFile

@@ -8,8 +8,8 @@ from sqlmodel import Session
 from app.accounts.models import Account
 from app.errors import Invalid
 from app.evaluation import registry, runs, serving
-from app.evaluation.forms import Wanted
 from app.evaluation.models import Run
+from app.evaluation.pages.forms import Wanted
 from app.evaluation.plan import MAX_TOKENS
 from app.settings import Settings
 

@@ -12,13 +12,14 @@ from starlette.responses import Response
 from app import geography, jobs
 from app.accounts.access import Researcher
 from app.errors import TerroirError
-from app.evaluation import forms, outcomes, runs, tables, views
-from app.evaluation.forms import Typed
+from app.evaluation import runs
 from app.evaluation.ledger import spent
-from app.evaluation.listing import run_page
+from app.evaluation.pages import forms, outcomes, tables, views
+from app.evaluation.pages.forms import Typed
+from app.evaluation.pages.listing import run_page
+from app.evaluation.pages.starting import offers, start_wanted
+from app.evaluation.pages.svg import inline
 from app.evaluation.scoring import OVER, document_of
-from app.evaluation.starting import offers, start_wanted
-from app.evaluation.svg import inline
 from app.evaluation.watching import ShownRun, show_run
 from app.judgments.cards import image_url
 from app.releases import service as releases

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from app import geography
-from app.evaluation.answers import Answer, Scored
+from app.evaluation.metrics.answers import Answer, Scored
 
 _NEAR_TO_FAR = ("same_country", "same_continent", "cross_continent")
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from app.evaluation.answers import country_code
+from app.evaluation.metrics.answers import country_code
 from app.evaluation.models import Run, RunStatus
 from app.items.rows import folded
 from app.releases.models import Release

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col
 
 from app.errors import Invalid
-from app.evaluation.answers import Answer, Scored, score, sf_references
+from app.evaluation.metrics.answers import Answer, Scored, score, sf_references
 from app.evaluation.models import Prediction, Run
 from app.evaluation.plan import Asked
 from app.evaluation.replies import State

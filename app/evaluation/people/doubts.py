@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.agreement.intervals import percentile_interval
-from app.evaluation.answers import country_code
-from app.evaluation.bootstrap import Draws, Estimate
-from app.evaluation.people_verdicts import Verdict, Voter, verdicts_of, voters_of
+from app.evaluation.metrics.answers import country_code
+from app.evaluation.metrics.bootstrap import Draws, Estimate
+from app.evaluation.metrics.similarity import THRESHOLD, name_similarity
+from app.evaluation.people.voices import Verdict, Voter, verdicts_of, voters_of
 from app.evaluation.reading import ReleasedItem
 from app.evaluation.released import released_items
-from app.evaluation.similarity import THRESHOLD, name_similarity
 from app.items.rows import folded
 from app.releases.models import Release
 from app.storage import Storage

@@ -14,7 +14,7 @@ from app.db import UNSTORABLE, now
 from app.errors import Invalid
 from app.evaluation.driving import keep_rows, row_of
 from app.evaluation.engines import Reply
-from app.evaluation.importing_formats import Format, Given, Named, Read, read_predictions, slots_of, tool_of
+from app.evaluation.interchange.formats import Format, Given, Named, Read, read_predictions, slots_of, tool_of
 from app.evaluation.models import Prediction, Run, RunStatus
 from app.evaluation.plan import Asked, Subset, plan, spec_sha256
 from app.evaluation.prompts import Strategy

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from app.agreement.intervals import FloatArray
-from app.evaluation.answers import Scored
-from app.evaluation.bootstrap import REPLICATES, Draws, as_json
-from app.evaluation.panel import FIGURES, Counts, Entries, Panel, Table
-from app.evaluation.permutation import holm, sign_flip_p_values
+from app.evaluation.metrics.answers import Scored
+from app.evaluation.metrics.bootstrap import REPLICATES, Draws, as_json
+from app.evaluation.metrics.panel import FIGURES, Counts, Entries, Panel, Table
+from app.evaluation.metrics.permutation import holm, sign_flip_p_values
 
 
 def compare(

@@ -12,13 +12,13 @@ from starlette.responses import Response
 
 from app.accounts.access import Researcher
 from app.errors import Invalid, TerroirError
-from app.evaluation import comparison_views as views
-from app.evaluation import standings, tables
-from app.evaluation.downloads import figure_file
-from app.evaluation.routes import LOOKS
+from app.evaluation.pages import comparison_views as views
+from app.evaluation.pages import standings, tables
+from app.evaluation.pages.downloads import figure_file
+from app.evaluation.pages.routes import LOOKS
+from app.evaluation.pages.svg import inline
+from app.evaluation.pages.tables import Table, Unit
 from app.evaluation.scoring import document_of
-from app.evaluation.svg import inline
-from app.evaluation.tables import Table, Unit
 from app.evaluation.watching import get_run
 from app.releases.models import Release
 from app.releases.service import get_release

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from app import geography
-from app.evaluation import charts
-from app.evaluation.heat_map import heat
-from app.evaluation.svg import Chart
-from app.evaluation.tables import Column, Table, Unit
+from app.evaluation.pages import charts
+from app.evaluation.pages.heat_map import heat
+from app.evaluation.pages.svg import Chart
+from app.evaluation.pages.tables import Column, Table, Unit
 from app.items.models import Subtask
 
 Document = Mapping[str, Any]

@@ -17,8 +17,9 @@ from app.adjudication.recheck import checked_note, fresh_annotators, recheck
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign, CampaignStatus
 from app.errors import Conflict, Invalid, TerroirError
-from app.evaluation import people, people_items
-from app.evaluation.people_items import Standing
+from app.evaluation.people import doubts as people
+from app.evaluation.people import items as people_items
+from app.evaluation.people.items import Standing
 from app.items.models import Status
 from app.judgments.cards import background_words, image_url
 from app.releases import service as releases

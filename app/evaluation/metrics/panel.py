@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.agreement.intervals import FloatArray
-from app.evaluation.answers import SUBTASKS, Scored
+from app.evaluation.metrics.answers import SUBTASKS, Scored
 
 FIGURES = ("name_accuracy", "country_accuracy", "retention")
 

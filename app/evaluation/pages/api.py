@@ -11,15 +11,16 @@ from sqlmodel import Session
 from starlette.responses import Response, StreamingResponse
 
 from app.accounts.access import Researcher
-from app.evaluation import forms, runs, views
-from app.evaluation.export import FileFormat, write_run
-from app.evaluation.forms import Wanted
+from app.evaluation import runs
+from app.evaluation.interchange.export import FileFormat, write_run
 from app.evaluation.ledger import spent
-from app.evaluation.listing import run_page
 from app.evaluation.models import Run
+from app.evaluation.pages import forms, views
+from app.evaluation.pages.forms import Wanted
+from app.evaluation.pages.listing import run_page
+from app.evaluation.pages.starting import start_wanted
 from app.evaluation.prompts import Strategy
 from app.evaluation.scoring import OVER, document_of
-from app.evaluation.starting import start_wanted
 from app.evaluation.watching import ShownRun, get_run, show_run
 from app.items.models import Subtask
 from app.web.session import SessionDep, SettingsDep, StorageDep

@@ -1,5 +1,6 @@
 # Terroir's server and worker: `docker run terroir serve`, `docker run terroir worker`, `docker run terroir migrate`.
 # `docker build --target gpu` adds Ray, torch and transformers, for machines with GPUs, and whatever GPU_PACKAGES names.
+# `--build-arg REVISION=$(git rev-parse HEAD)` lets every run say which code made it.
 ARG PYTHON=3.13-slim-bookworm
 
 FROM python:${PYTHON} AS build
@@ -21,11 +22,12 @@ RUN echo /srv/terroir > "$(/opt/venv/bin/python -c 'import sysconfig; print(sysc
     && /opt/venv/bin/python -m compileall -q app
 
 FROM build AS build-gpu
-ARG GPU_PACKAGES=
+ARG GPU_PACKAGES=torchvision==0.28.0
 COPY requirements-gpu.txt ./
 RUN pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check -r requirements-gpu.txt ${GPU_PACKAGES}
 
 FROM python:${PYTHON} AS base
+ARG REVISION=
 RUN groupadd --gid 10001 terroir \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/terroir --shell /usr/sbin/nologin terroir \
     && install --directory --owner terroir --group terroir --mode 700 /var/lib/terroir
@@ -34,7 +36,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     TERROIR_HOME=/var/lib/terroir \
     TERROIR_HOST=0.0.0.0 \
-    TERROIR_PORT=8000
+    TERROIR_PORT=8000 \
+    TERROIR_REVISION=${REVISION}
 WORKDIR /srv/terroir
 USER 10001:10001
 VOLUME ["/var/lib/terroir"]

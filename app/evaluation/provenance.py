@@ -45,5 +45,5 @@ def _revision() -> tuple[str | None, bool | None]:
             for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
-        return os.environ.get("TERROIR_REVISION"), None
+        return os.environ.get("TERROIR_REVISION") or None, None
     return head.strip(), bool(status.strip())

@@ -9,9 +9,6 @@ from sqlmodel import Session
 
 from app.evaluation.engines import Reply
 
-PRICES = ("input_per_million", "output_per_million", "gpu_hour")
-"""USD per million tokens in and out, and per hour of one GPU."""
-
 
 class Spent(NamedTuple):
     """Answers taken from earlier runs used nothing; they are counted as `cached` alone."""

@@ -1,7 +1,6 @@
 """From stored replies to figures: no engine is needed, and every reply is read anew by today's parser."""
 
 import uuid
-from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from app.db import now
-from app.evaluation.metrics.answers import Answer, Scored, score_all
+from app.evaluation.metrics.answers import Answer
 from app.evaluation.metrics.document import metrics
 from app.evaluation.models import Prediction, Run, RunScore, RunStatus
 from app.evaluation.plan import Asked, Subset, plan
@@ -25,8 +24,9 @@ OVER = (RunStatus.FINISHED, RunStatus.INCOMPLETE)
 """Only then do the answers stay as they are, so that their figures can be kept."""
 
 
-def asked_of(storage: Storage, release: Release, run: Run) -> list[Asked]:
-    """The run's whole plan, in order."""
+def asked_of(session: Session, storage: Storage, run: Run) -> list[Asked]:
+    """The run's whole plan, in order. Raises NotPublished and DamagedRelease."""
+    release = session.get_one(Release, run.release_id)
     return plan(released_items(storage, release), Subset.of(run.subset), run.seed)
 
 
@@ -64,16 +64,15 @@ def answer_of(one: Asked, row: Prediction) -> Answer:
     )
 
 
-def answers_of(session: Session, run_id: uuid.UUID, asked: Iterable[Asked]) -> list[Answer]:
-    """What was answered so far, in the order of the plan."""
-    stored = predictions_of(session, run_id)
-    return [answer_of(one, stored[key]) for one in asked if (key := (one.item.item_id, one.slot)) in stored]
+def asked_with_answers(session: Session, storage: Storage, run: Run) -> list[tuple[Asked, Answer]]:
+    """The questions that had their turn so far and what came of each, in the order of the plan."""
+    stored = predictions_of(session, run.id)
+    asked = asked_of(session, storage, run)
+    return [(one, answer_of(one, stored[key])) for one in asked if (key := (one.item.item_id, one.slot)) in stored]
 
 
-def scored_of(session: Session, storage: Storage, run: Run) -> list[Scored]:
-    """Each scored answer about a first food, for comparisons."""
-    release = session.get_one(Release, run.release_id)
-    return score_all(answers_of(session, run.id, asked_of(storage, release, run)))
+def answers_of(session: Session, storage: Storage, run: Run) -> list[Answer]:
+    return [answer for _, answer in asked_with_answers(session, storage, run)]
 
 
 def document_of(session: Session, storage: Storage, run: Run) -> dict[str, Any]:
@@ -81,8 +80,7 @@ def document_of(session: Session, storage: Storage, run: Run) -> dict[str, Any]:
     kept = session.get(RunScore, (run.id, SCORER))
     if kept is not None:
         return kept.document
-    release = session.get_one(Release, run.release_id)
-    document = metrics(answers_of(session, run.id, asked_of(storage, release, run)), seed=run.seed)
+    document = metrics(answers_of(session, storage, run), seed=run.seed)
     if run.status in OVER:
         session.execute(
             insert(RunScore)
@@ -109,13 +107,16 @@ def rescore(session: Session, storage: Storage, run: Run) -> dict[str, Any]:
     return document_of(session, storage, run)
 
 
-def head_of(session: Session, run: Run) -> dict[str, Any]:
+def states_of(session: Session, run_id: uuid.UUID) -> dict[str, int]:
+    """How many of a run's answers are in each state."""
+    states = select(Prediction.state, sa.func.count()).where(Prediction.run_id == run_id).group_by(Prediction.state)
+    return dict(sorted(session.exec(states).all()))
+
+
+def _head(session: Session, run: Run) -> dict[str, Any]:
     """The run that a metrics document is about. The figures are those of what was answered: `status` says whether that
     is the whole run."""
     commonest = session.execute(_COMMONEST, {"run": run.id}).scalar()
-    states = session.exec(
-        select(Prediction.state, sa.func.count()).where(Prediction.run_id == run.id).group_by(Prediction.state)
-    )
     return {
         "run": {
             "id": str(run.id),
@@ -124,7 +125,7 @@ def head_of(session: Session, run: Run) -> dict[str, Any]:
             "spec": run.spec,
             "spec_sha256": run.spec_sha256,
             "planned": run.planned,
-            "states": dict(sorted(states.all())),
+            "states": states_of(session, run.id),
             "commonest_error": commonest,
         }
     }
@@ -139,6 +140,5 @@ _COMMONEST = sa.text(
 def report(session: Session, storage: Storage, run: Run, *, aliases: bool = False) -> dict[str, Any]:
     """The metrics document under its head; with `aliases`, each group also has `name_accuracy_with_aliases`."""
     if not aliases:
-        return head_of(session, run) | document_of(session, storage, run)
-    asked = asked_of(storage, session.get_one(Release, run.release_id), run)
-    return head_of(session, run) | metrics(answers_of(session, run.id, asked), aliases=True, seed=run.seed)
+        return _head(session, run) | document_of(session, storage, run)
+    return _head(session, run) | metrics(answers_of(session, storage, run), aliases=True, seed=run.seed)

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from sqlmodel import Session
 
+from app.evaluation.metrics.answers import score_all
 from app.evaluation.metrics.panel import Verdict, flags_of
 from app.evaluation.models import Run
 from app.evaluation.plan import Asked
-from app.evaluation.scoring import OVER, SCORER, asked_of, scored_of
+from app.evaluation.scoring import OVER, SCORER, answers_of, asked_of
 from app.releases.models import Release
 from app.storage import MissingObject, Storage
 
@@ -20,7 +21,7 @@ from app.storage import MissingObject, Storage
 def verdicts_of(session: Session, storage: Storage, run: Run) -> list[Verdict]:
     """Every scored answer about a first food, in the order of the plan."""
     release = session.get_one(Release, run.release_id)
-    asked = [one for one in asked_of(storage, release, run) if one.slot == 1]
+    asked = [one for one in asked_of(session, storage, run) if one.slot == 1]
     flags = _flags(session, storage, run, release, asked)
     return [
         Verdict(str(one.item.item_id), one.item.subtask.value, one.item.foods[0].dish, flag)
@@ -39,7 +40,8 @@ def _flags(session: Session, storage: Storage, run: Run, release: Release, asked
             return gzip.decompress(storage.get(key))
         except MissingObject:
             pass
-    by_item = {one.answer.item: flags_of(one) for one in scored_of(session, storage, run) if one.answer.slot == 1}
+    scored = score_all(answers_of(session, storage, run))
+    by_item = {one.answer.item: flags_of(one) for one in scored if one.answer.slot == 1}
     flags = bytes(by_item.get(str(one.item.item_id), 0) for one in asked)
     if run.status in OVER:
         storage.put(key, gzip.compress(flags, mtime=0), media_type="application/gzip")

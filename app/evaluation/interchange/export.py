@@ -107,7 +107,7 @@ def head_of(session: Session, run: Run) -> dict[str, Any]:
 def rows_of(session: Session, storage: Storage, run: Run) -> Iterator[dict[str, Any]]:
     """One row a prediction, in the order of the plan, with the columns of SCHEMA. Of however many, a thousand
     questions' are in memory at a time. Raises NotPublished and DamagedRelease."""
-    asked = asked_of(storage, session.get_one(Release, run.release_id), run)
+    asked = asked_of(session, storage, run)
     for start in range(0, len(asked), _QUESTIONS_AT_ONCE):
         part = asked[start : start + _QUESTIONS_AT_ONCE]
         stored = _stored(session, run.id, part)

@@ -2,7 +2,7 @@
 
 import enum
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -290,7 +290,3 @@ _READERS: Final[dict[Format, Callable[[RawRow], Given]]] = {
 
 def tool_of(form: Format) -> str | None:
     return {Format.TERROIR: "Terroir", Format.LMMS_EVAL: "lmms-eval", Format.VLMEVALKIT: "VLMEvalKit"}.get(form)
-
-
-def slots_of(rows: Sequence[Given]) -> tuple[int, ...]:
-    return tuple(sorted({row.slot for row in rows}))

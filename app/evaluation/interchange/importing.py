@@ -2,7 +2,6 @@
 
 import hashlib
 import uuid
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -14,13 +13,14 @@ from app.db import UNSTORABLE, now
 from app.errors import Invalid
 from app.evaluation.driving import keep_rows, row_of
 from app.evaluation.engines import Reply
-from app.evaluation.interchange.formats import Format, Given, Named, Read, read_predictions, slots_of, tool_of
+from app.evaluation.interchange.formats import Format, Given, Named, Read, read_predictions, tool_of
 from app.evaluation.models import Prediction, Run, RunStatus
 from app.evaluation.plan import Asked, Subset, plan, spec_sha256
 from app.evaluation.prompts import Strategy
 from app.evaluation.reading import ReleasedItem
 from app.evaluation.released import released_items
 from app.evaluation.replies import MAX_VALUE, PARSER_VERSION, State, storable
+from app.evaluation.scoring import states_of
 from app.evaluation.service import FAILURES_ALLOWED
 from app.items.models import Subtask
 from app.items.rows import shown
@@ -111,7 +111,6 @@ def import_predictions(
         _keep(session, run.id, found)
         run.status, run.finished_at = _status(session, run), now()
         session.flush()
-    states = _states(session, run.id)
     return ImportReport(
         run,
         read.format,
@@ -119,7 +118,7 @@ def import_predictions(
         unchanged=0 if is_new else len(found),
         planned=len(asked),
         missing=len(asked) - len({(one.item.item_id, one.slot) for one, _ in found}),
-        states=states,
+        states=states_of(session, run.id),
         errors=[],
     )
 
@@ -132,7 +131,11 @@ def _refused(read: Read, faults: Sequence[Fault], planned: int = 0) -> ImportRep
 def _claim(read: Read, model: str | None, strategy: Strategy | None, subtasks: Sequence[Subtask]) -> _Claim:
     head = read.head or {}
     try:
-        subset = _subset(head["subset"]) if "subset" in head else Subset(tuple(subtasks), None, slots_of(read.rows))
+        subset = (
+            _subset(head["subset"])
+            if "subset" in head
+            else Subset(tuple(subtasks), None, tuple(sorted({row.slot for row in read.rows})))
+        )
         seed = int(head.get("seed", 0))
         named = model or str(head.get("model") or "")
         how = strategy or (Strategy(head["strategy"]) if "strategy" in head else None)
@@ -277,13 +280,6 @@ def _row(run_id: uuid.UUID, one: Asked, given: Given) -> dict[str, Any]:
     if given.finish not in FINISHES:
         row["finish"] = None  # nobody knows
     return row
-
-
-def _states(session: Session, run_id: uuid.UUID) -> dict[str, int]:
-    rows = session.exec(
-        select(Prediction.state, func.count()).where(Prediction.run_id == run_id).group_by(Prediction.state)
-    )
-    return dict(sorted(Counter(dict(rows.all())).items()))
 
 
 def _status(session: Session, run: Run) -> RunStatus:

@@ -12,9 +12,8 @@ from app.evaluation.metrics.answers import Answer, Scored, score, sf_references
 from app.evaluation.models import Prediction, Run
 from app.evaluation.plan import Asked
 from app.evaluation.replies import State
-from app.evaluation.scoring import OVER, SCORER, answer_of, asked_of, predictions_of
+from app.evaluation.scoring import OVER, SCORER, asked_with_answers
 from app.items.models import Subtask
-from app.releases.models import Release
 from app.storage import Storage
 
 PAGE_SIZE = 30
@@ -77,9 +76,7 @@ def outcomes_of(session: Session, storage: Storage, run: Run) -> list[Outcome]:
     key = (run.id, run.finished_at, SCORER)
     found = _kept.get(key)
     if found is None:
-        stored = predictions_of(session, run.id)
-        asked = asked_of(storage, session.get_one(Release, run.release_id), run)
-        pairs = [(one, answer_of(one, stored[at])) for one in asked if (at := (one.item.item_id, one.slot)) in stored]
+        pairs = asked_with_answers(session, storage, run)
         references = sf_references(answer for _, answer in pairs)
         found = [
             Outcome(one, answer, score(answer, references) if answer.state is State.OK else None)

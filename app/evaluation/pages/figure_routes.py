@@ -14,9 +14,9 @@ from app.accounts.access import Researcher
 from app.accounts.models import Role
 from app.campaigns.models import Campaign
 from app.errors import Conflict, NotFound
-from app.evaluation.pages import outcomes, tables, views
+from app.evaluation.pages import exchanges, tables, views
 from app.evaluation.pages.downloads import figure_file
-from app.evaluation.pages.outcomes import Filters
+from app.evaluation.pages.exchanges import Filters
 from app.evaluation.pages.routes import tabs_of
 from app.evaluation.pages.svg import Chart, inline
 from app.evaluation.pages.tables import Table
@@ -147,8 +147,8 @@ def predictions(
 ) -> Response:  # fmt: skip
     shown = show_run(session, run_id)
     filters = Filters(state, outcome, subtask)
-    page = outcomes.page(
-        session, shown.run, outcomes.outcomes_of(session, storage, shown.run), filters, min(max(start, 0), 10**9)
+    page = exchanges.page(
+        session, shown.run, exchanges.exchanges_of(session, storage, shown.run), filters, min(max(start, 0), 10**9)
     )
     here = str(request.app.url_path_for("evaluation:predictions", run_id=run_id))
 
@@ -167,12 +167,12 @@ def predictions(
         first=address(),
         next=address(start=page.next) if page.next is not None else None,
         is_first=start <= 0,
-        outcomes=[(key, words) for key, (words, _) in outcomes.OUTCOMES.items()],
+        outcomes=[(key, words) for key, (words, _) in exchanges.OUTCOMES.items()],
         states=list(views.STATE_WORDS.items()),
         state_words=views.STATE_WORDS,
         subtask_choices=[(subtask.value, subtask.value) for subtask in Subtask],
         item_address=_item_address(request, session, shown.release) if account.role is Role.ADMIN else None,
-        max_text=outcomes.MAX_SHOWN_TEXT,
+        max_text=exchanges.MAX_SHOWN_TEXT,
         country_name=geography.name_of,
         image_url=image_url,
     )

@@ -14,7 +14,7 @@ from app.accounts.access import Researcher
 from app.errors import TerroirError
 from app.evaluation import runs
 from app.evaluation.ledger import spent
-from app.evaluation.pages import forms, outcomes, tables, views
+from app.evaluation.pages import exchanges, forms, tables, views
 from app.evaluation.pages.forms import Typed
 from app.evaluation.pages.listing import run_page
 from app.evaluation.pages.starting import offers, start_wanted
@@ -80,7 +80,7 @@ def _index(
         is_first=not cursor,
         release=release,
         releases=[(version, version) for version in published],
-        headlines=outcomes.headlines(session, [one.run.id for one in page.runs]),
+        headlines=exchanges.headlines(session, [one.run.id for one in page.runs]),
         may_compare=sum(one.status in OVER for one in page.runs) > 1,
         has_worker=jobs.worker_is_alive(session),
         models=[(one.name, one.name if one.reason is None else f"{one.name} (not on this machine)") for one in models],
@@ -130,7 +130,7 @@ def run(
         shown=shown,
         is_over=is_over,
         may_peek=shown.progress.done > 0 and not shown.is_coming,
-        headline=outcomes.headlines(session, [run_id]).get(run_id),
+        headline=exchanges.headlines(session, [run_id]).get(run_id),
         spent=spent(session, run_id),
         has_worker=jobs.worker_is_alive(session),
         subset_words=forms.subset_words(shown.run.subset),
@@ -145,9 +145,9 @@ def run(
 
 def _overview(session: Session, storage: Any, shown: ShownRun) -> dict[str, Any]:
     document = views.in_order(document_of(session, storage, shown.run))
-    found = outcomes.outcomes_of(session, storage, shown.run)
+    found = exchanges.exchanges_of(session, storage, shown.run)
     second = document.get("slot2")
-    turned = outcomes.turned_examples(found)
+    turned = exchanges.turned_examples(found)
     return {
         "document": document,
         "tables": {name: views.TABLES[name](document) for name in ("subtasks", "rules", "states")},

@@ -15,7 +15,7 @@ from sqlmodel import Session
 
 from app.db import make_engine, now
 from app.evaluation.models import Prediction, Run, RunStatus
-from app.evaluation.pages import outcomes, standings
+from app.evaluation.pages import exchanges, standings
 from app.evaluation.plan import Subset, plan
 from app.evaluation.released import released_items
 from app.evaluation.replies import State, parse_reply
@@ -86,7 +86,7 @@ class Plant(Protocol):
 
 @pytest.fixture
 def planted(session: Session, published: Published) -> Plant:
-    outcomes._kept.clear()
+    exchanges._kept.clear()
     standings._kept.clear()
     release = get_release(session, "1.0.0")
 

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from app.accounts.models import Role
 from app.db import now
 from app.evaluation.models import Prediction, Run, RunStatus
-from app.evaluation.pages import outcomes, standings
+from app.evaluation.pages import exchanges, standings
 from app.evaluation.plan import Subset
 from app.items.models import Subtask
 from app.jobs import Job
@@ -284,7 +284,7 @@ def test_a_filter_that_is_none_is_refused(researcher: TestClient, planted: Plant
 
 
 def test_a_page_of_answers_ends(researcher: TestClient, planted: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outcomes, "PAGE_SIZE", 5)
+    monkeypatch.setattr(exchanges, "PAGE_SIZE", 5)
     at: str | None = f"/runs/{planted(PLANTED).id}/answers?outcome=name_right"
     seen = []
     while at is not None:

@@ -21,8 +21,8 @@ MAX_SHOWN_TEXT = 2000
 """Characters of a reply that a page shows; the downloads have all of it."""
 
 
-class Outcome(NamedTuple):
-    """One answered question. `scored` is None for what is no answer."""
+class Exchange(NamedTuple):
+    """One question that had its turn, and what came of it. `scored` is None for what is no answer."""
 
     asked: Asked
     answer: Answer
@@ -58,7 +58,7 @@ class Filters(NamedTuple):
 class Page(NamedTuple):
     """`texts`: each reply by item and slot, cut to MAX_SHOWN_TEXT, or the error. `next`: where the next page starts."""
 
-    outcomes: list[Outcome]
+    exchanges: list[Exchange]
     texts: Mapping[tuple[uuid.UUID, int], str]
     total: int
     next: int | None
@@ -67,19 +67,19 @@ class Page(NamedTuple):
 class Example(NamedTuple):
     """An answer that the background turned, beside the one about the same dish alone."""
 
-    turned: Outcome
-    alone: Outcome
+    turned: Exchange
+    alone: Exchange
 
 
-def outcomes_of(session: Session, storage: Storage, run: Run) -> list[Outcome]:
-    """Every answered question, in the order of the plan. Those of a run that is over are kept at hand."""
+def exchanges_of(session: Session, storage: Storage, run: Run) -> list[Exchange]:
+    """Every question that had its turn, in the order of the plan. Those of a run that is over are kept at hand."""
     key = (run.id, run.finished_at, SCORER)
     found = _kept.get(key)
     if found is None:
         pairs = asked_with_answers(session, storage, run)
         references = sf_references(answer for _, answer in pairs)
         found = [
-            Outcome(one, answer, score(answer, references) if answer.state is State.OK else None)
+            Exchange(one, answer, score(answer, references) if answer.state is State.OK else None)
             for one, answer in pairs
         ]
         if run.status in OVER:
@@ -89,11 +89,11 @@ def outcomes_of(session: Session, storage: Storage, run: Run) -> list[Outcome]:
     return found
 
 
-_kept: dict[Any, list[Outcome]] = {}
+_kept: dict[Any, list[Exchange]] = {}
 _MOST = 2
 
 
-def page(session: Session, run: Run, found: Sequence[Outcome], filters: Filters, start: int) -> Page:
+def page(session: Session, run: Run, found: Sequence[Exchange], filters: Filters, start: int) -> Page:
     """Raises Invalid for a filter that can't be meant."""
     state, outcome, subtask = filters
     if state and state not in list(State):
@@ -114,7 +114,7 @@ def page(session: Session, run: Run, found: Sequence[Outcome], filters: Filters,
     return Page(shown, texts_of(session, run, shown), len(chosen), end if end < len(chosen) else None)
 
 
-def texts_of(session: Session, run: Run, shown: Sequence[Outcome]) -> dict[tuple[uuid.UUID, int], str]:
+def texts_of(session: Session, run: Run, shown: Sequence[Exchange]) -> dict[tuple[uuid.UUID, int], str]:
     """What was replied to these questions, cut to MAX_SHOWN_TEXT; in its place the error where nothing came."""
     text = sa.func.left(sa.func.coalesce(col(Prediction.raw_text), col(Prediction.error), ""), MAX_SHOWN_TEXT)
     ids = {one.asked.item.item_id for one in shown}
@@ -125,10 +125,10 @@ def texts_of(session: Session, run: Run, shown: Sequence[Outcome]) -> dict[tuple
     return {(item_id, slot): said for item_id, slot, said in rows}
 
 
-def turned_examples(found: Sequence[Outcome]) -> list[Example]:
+def turned_examples(found: Sequence[Exchange]) -> list[Example]:
     """Answers about a first food that went over to the background's country, one a dish, those first whose answer about
     the dish alone was right."""
-    alone: dict[str, Outcome] = {}
+    alone: dict[str, Exchange] = {}
     for one in found:
         if one.answer.subtask == Subtask.SF and one.scored is not None and one.scored.country is not None:
             alone.setdefault(one.answer.dish, one)

@@ -17,9 +17,10 @@ from app.adjudication.recheck import checked_note, fresh_annotators, recheck
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign, CampaignStatus
 from app.errors import Conflict, Invalid, TerroirError
+from app.evaluation.pages import views
 from app.evaluation.people import doubts as people
 from app.evaluation.people import items as people_items
-from app.evaluation.people.items import Standing
+from app.evaluation.people.items import Since
 from app.items.models import Status
 from app.judgments.cards import background_words, image_url
 from app.releases import service as releases
@@ -33,7 +34,6 @@ router = APIRouter(include_in_schema=False)
 
 PAGE_SIZE = 12
 VIEWS = {"doubts": "In doubt", "sent-back": "Sent back", "rejected": "Rejected since"}
-STATE_WORDS = {"refused": "refused to answer", "truncated": "cut off", "unparsable": "not readable", "failed": "failed"}
 
 
 @router.get("/releases/{version}/models-and-people", name="evaluation:people")
@@ -50,8 +50,8 @@ def show(
         raise Invalid(f"There is no view “{view[:40]}”; there are {', '.join(VIEWS)}.")
     release = releases.get_release(session, version)
     found = people.study(session, storage, release)
-    standing = people_items.standings(session, release)
-    listed = _listed(found, standing)
+    since = people_items.since_release(session, release)
+    listed = _listed(found, since)
     here = listed[view][(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     address = str(request.app.url_path_for("evaluation:people", version=version))
 
@@ -80,16 +80,16 @@ def show(
         page=page,
         pages=-(-len(listed[view]) // PAGE_SIZE),
         may_send=account.role is Role.ADMIN,
-        **_of_items(session, release, found, standing, here),
+        **_of_items(session, release, found, since, here),
     )
 
 
-def _listed(found: people.Study, standing: Mapping[uuid.UUID, Standing]) -> dict[str, list[uuid.UUID]]:
+def _listed(found: people.Study, since: Mapping[uuid.UUID, Since]) -> dict[str, list[uuid.UUID]]:
     """The items of each view. What was sent back once, or is rejected now, is no longer a doubt to look at."""
     return {
-        "doubts": [doubt.item_id for doubt in found.doubts if doubt.item_id not in standing],
-        "sent-back": [id_ for id_, one in standing.items() if one.is_sent_back],
-        "rejected": [id_ for id_, one in standing.items() if one.status is Status.REJECTED],
+        "doubts": [doubt.item_id for doubt in found.doubts if doubt.item_id not in since],
+        "sent-back": [id_ for id_, one in since.items() if one.is_sent_back],
+        "rejected": [id_ for id_, one in since.items() if one.status is Status.REJECTED],
     }
 
 
@@ -97,16 +97,16 @@ def _of_items(
     session: Session,
     release: Release,
     found: people.Study,
-    standing: Mapping[uuid.UUID, Standing],
+    since: Mapping[uuid.UUID, Since],
     item_ids: Sequence[uuid.UUID],
 ) -> dict[str, Any]:
     """What the templates need to show items."""
     return {
         "shown": people_items.shown_items(session, release, found.voters, item_ids),
         "doubts": {doubt.item_id: doubt for doubt in found.doubts},
-        "standing": standing,
+        "since": since,
         "questions": figures.QUESTIONS,
-        "state_words": STATE_WORDS,
+        "state_words": views.STATE_WORDS,
         "image_url": image_url,
         "country_name": geography.name_of,
         "background_words": background_words,
@@ -189,7 +189,7 @@ def _confirm(
 ) -> Response:
     campaign = session.get_one(Campaign, release.campaign_id)
     found = people.study(session, storage, release)
-    of_items = _of_items(session, release, found, people_items.standings(session, release), item_ids)
+    of_items = _of_items(session, release, found, people_items.since_release(session, release), item_ids)
     overlap = campaigns.current_policy(session, campaign).overlap
     fresh = fresh_annotators(session, [one.item.id for one in of_items["shown"]])
     ready = [

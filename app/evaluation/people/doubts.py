@@ -18,7 +18,7 @@ from app.agreement.intervals import percentile_interval
 from app.evaluation.metrics.answers import country_code
 from app.evaluation.metrics.bootstrap import Draws, Estimate
 from app.evaluation.metrics.similarity import THRESHOLD, name_similarity
-from app.evaluation.people.voices import Verdict, Voter, verdicts_of, voters_of
+from app.evaluation.people.voices import Majority, Voter, majorities_of, voters_of
 from app.evaluation.reading import ReleasedItem
 from app.evaluation.released import released_items
 from app.items.rows import folded
@@ -98,28 +98,29 @@ def study(session: Session, storage: Storage, release: Release) -> Study:
     items = released_items(storage, release)
     voters = voters_of(session, release)
     key = (release.manifest_sha256, voters)
-    if key not in _KEPT:
+    found = _KEPT.get(key)
+    if found is None:
         found = _study(session, release, items, voters)
         if len(_KEPT) >= _MOST:
-            _KEPT.clear()
+            _KEPT.clear()  # also under the feet of other threads
         _KEPT[key] = found
-    return _KEPT[key]
+    return found
 
 
 def _study(session: Session, release: Release, items: Sequence[ReleasedItem], voters: tuple[Voter, ...]) -> Study:
     labels = {item.item_id: item.foods[0].countries for item in items}
-    verdicts = verdicts_of(session, voters, labels)
+    majorities = majorities_of(session, voters, labels)
     corrections = _corrections(session, release) if voters else {}
-    asked = [item for item in items if item.item_id in verdicts]
-    rows, gap = _table(asked, verdicts)
-    doubts = (_doubt(item, verdicts[item.item_id], corrections.get(item.item_id, ())) for item in asked)
+    asked = [item for item in items if item.item_id in majorities]
+    rows, gap = _table(asked, majorities)
+    doubts = (_doubt(item, majorities[item.item_id], corrections.get(item.item_id, ())) for item in asked)
     return Study(
         voters,
         len(items),
         len(asked),
         rows,
         gap,
-        _corrected(asked, verdicts, corrections),
+        _corrected(asked, majorities, corrections),
         tuple(
             sorted((doubt for doubt in doubts if doubt), key=lambda one: (-one.against / one.n_models, -one.against))
         ),
@@ -156,12 +157,12 @@ def _corrections(session: Session, release: Release) -> dict[uuid.UUID, list[Cor
     return found
 
 
-def _doubt(item: ReleasedItem, verdict: Verdict, corrections: Iterable[Correction]) -> Doubt | None:
-    if verdict.n_models < MIN_MODELS:
+def _doubt(item: ReleasedItem, majority: Majority, corrections: Iterable[Correction]) -> Doubt | None:
+    if majority.n_models < MIN_MODELS:
         return None
     food = item.foods[0]
-    country = verdict.country if verdict.country not in food.countries else None
-    name = verdict.name if not _is_called(verdict.name, (food.name, *food.aliases)) else None
+    country = majority.country if majority.country not in food.countries else None
+    name = majority.name if not _is_called(majority.name, (food.name, *food.aliases)) else None
     if country is None and name is None:
         return None
     is_peoples_word = any(
@@ -170,8 +171,8 @@ def _doubt(item: ReleasedItem, verdict: Verdict, corrections: Iterable[Correctio
         for written in corrections
     )
     return Doubt(
-        item.item_id, verdict.n_models, country, verdict.n_country if country else 0,
-        name, verdict.n_name if name else 0, is_peoples_word,
+        item.item_id, majority.n_models, country, majority.n_country if country else 0,
+        name, majority.n_name if name else 0, is_peoples_word,
     )  # fmt: skip
 
 
@@ -180,7 +181,7 @@ def _is_called(name: str | None, names: Iterable[str]) -> bool:
     return name is None or any(name_similarity(name, folded(other)) >= THRESHOLD for other in names)
 
 
-def _table(asked: Sequence[ReleasedItem], verdicts: Mapping[uuid.UUID, Verdict]) -> tuple[dict[str, Row], Estimate]:
+def _table(asked: Sequence[ReleasedItem], majorities: Mapping[uuid.UUID, Majority]) -> tuple[dict[str, Row], Estimate]:
     place = {dish: index for index, dish in enumerate(sorted({item.foods[0].dish for item in asked}))}
     right = {difficulty: np.zeros(len(place)) for difficulty in DIFFICULTIES}
     total = {difficulty: np.zeros(len(place)) for difficulty in DIFFICULTIES}
@@ -188,11 +189,11 @@ def _table(asked: Sequence[ReleasedItem], verdicts: Mapping[uuid.UUID, Verdict])
     for item in asked:
         if item.difficulty is None:
             continue
-        verdict, at = verdicts[item.item_id], place[item.foods[0].dish]
-        right[item.difficulty][at] += verdict.n_right
-        total[item.difficulty][at] += verdict.n_answers
-        is_right = verdict.country in item.foods[0].countries
-        counts[item.difficulty]["split" if verdict.country is None else "right" if is_right else "other"] += 1
+        majority, at = majorities[item.item_id], place[item.foods[0].dish]
+        right[item.difficulty][at] += majority.n_right
+        total[item.difficulty][at] += majority.n_answers
+        is_right = majority.country in item.foods[0].countries
+        counts[item.difficulty]["split" if majority.country is None else "right" if is_right else "other"] += 1
     draws = Draws(seed=0).of(len(place))
     rows = {
         name: Row(
@@ -219,12 +220,12 @@ def _gap(unanimous: Estimate, contested: Estimate, replicates: np.ndarray) -> Es
 
 def _corrected(
     asked: Iterable[ReleasedItem],
-    verdicts: Mapping[uuid.UUID, Verdict],
+    majorities: Mapping[uuid.UUID, Majority],
     corrections: Mapping[uuid.UUID, Sequence[Correction]],
 ) -> Corrected:
     counts: Counter[str] = Counter()
     for item in asked:
-        label, country = item.foods[0].countries, verdicts[item.item_id].country
+        label, country = item.foods[0].countries, majorities[item.item_id].country
         written = {country_code(one.country) for one in corrections.get(item.item_id, ())} - {None, *label}
         if written:
             counts["people" if country in written else "label" if country in label else "neither"] += 1

@@ -39,7 +39,7 @@ class Votes(NamedTuple):
     corrections: Sequence[str]
 
 
-class Standing(NamedTuple):
+class Since(NamedTuple):
     """What became of a released item since: its status now, and whether it was sent back to be judged anew."""
 
     status: Status
@@ -53,7 +53,7 @@ class Shown(NamedTuple):
     votes: Sequence[Votes]
 
 
-_STANDING = sa.text(
+_SINCE = sa.text(
     """
     SELECT item.id, item.status, bool_or(decision.id IS NOT NULL) AS is_sent_back
     FROM release_item JOIN item ON item.id = release_item.item_id
@@ -78,10 +78,10 @@ _VOTES = sa.text(
 )
 
 
-def standings(session: Session, release: Release) -> dict[uuid.UUID, Standing]:
+def since_release(session: Session, release: Release) -> dict[uuid.UUID, Since]:
     """Of the released items that are no longer approved as they were, in the order of their keys."""
-    rows = session.execute(_STANDING, {"release": release.id})
-    return {row.id: Standing(Status(row.status), row.is_sent_back) for row in rows}
+    rows = session.execute(_SINCE, {"release": release.id})
+    return {row.id: Since(Status(row.status), row.is_sent_back) for row in rows}
 
 
 def rejected_unasked(session: Session, release: Release) -> int:

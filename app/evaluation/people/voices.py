@@ -26,7 +26,7 @@ class Voter(NamedTuple):
     finished_at: datetime | None
 
 
-class Verdict(NamedTuple):
+class Majority(NamedTuple):
     """What `n_models` models that answered say of one item. Each has one voice: what more than half of its answers say.
 
     `country` (ISO code) and `name` (folded) are what more than half of the models say, None where there is no such
@@ -76,9 +76,9 @@ _SAID = sa.text(
 )
 
 
-def verdicts_of(
+def majorities_of(
     session: Session, voters: Sequence[Voter], labels: Mapping[uuid.UUID, Sequence[str]]
-) -> dict[uuid.UUID, Verdict]:
+) -> dict[uuid.UUID, Majority]:
     """By item, for those with any answer."""
     numbers = {model: str(number) for number, model in enumerate(dict.fromkeys(voter.model for voter in voters))}
     said = session.execute(
@@ -89,10 +89,10 @@ def verdicts_of(
         },
     )  # fmt: skip
     dish = lru_cache(maxsize=2**16)(folded)
-    return {row.item_id: _verdict(row.said, labels[row.item_id], dish) for row in said if row.item_id in labels}
+    return {row.item_id: _majority(row.said, labels[row.item_id], dish) for row in said if row.item_id in labels}
 
 
-def _verdict(said: str, label: Sequence[str], dish: Callable[[str], str]) -> Verdict:
+def _majority(said: str, label: Sequence[str], dish: Callable[[str], str]) -> Majority:
     countries: dict[str, list[str | None]] = defaultdict(list)
     names: dict[str, list[str | None]] = defaultdict(list)
     for answer in said.split(_ANSWER):
@@ -103,7 +103,7 @@ def _verdict(said: str, label: Sequence[str], dish: Callable[[str], str]) -> Ver
     most_name, n_name = _most([_most(answers)[0] for answers in names.values()])
     given = [code for answers in countries.values() for code in answers]
     n_right = sum(code in label for code in given)
-    return Verdict(len(countries), most_country, n_country, most_name, n_name, len(given), n_right)
+    return Majority(len(countries), most_country, n_country, most_name, n_name, len(given), n_right)
 
 
 _T = TypeVar("_T", bound=Hashable)

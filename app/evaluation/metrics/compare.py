@@ -25,8 +25,8 @@ def compare(
     item all is null, with the reason `no_shared_items`. Raises ValueError for two answers of one side about one item.
     """
     draws = Draws(seed, replicates)
-    document, asked = _comparison(Panel([("left", left), ("right", right)]).table("left", "right"), draws)
-    settle(asked, seed)
+    document, tested = _comparison(Panel([("left", left), ("right", right)]).table("left", "right"), draws)
+    fill_in_p(tested, seed)
     return {**document, "bootstrap": draws.describe()}
 
 
@@ -38,26 +38,26 @@ def compare_all(entries: Entries, *, seed: int = 0, replicates: int = REPLICATES
     """
     panel, draws = Panel(entries), Draws(seed, replicates)
     pairs: list[dict[str, Any]] = []
-    asked: list[Asked] = []
+    tested: list[Tested] = []
     for left, right in itertools.combinations(panel.names, 2):
         document, more = _comparison(panel.table(left, right), draws)
         pairs.append({"left": left, "right": right, **document})
-        asked += more
-    settle(asked, seed)
+        tested += more
+    fill_in_p(tested, seed)
     for figure in FIGURES:
-        correct([pair["overall"][figure] for pair in pairs])
-        correct([group[figure] for pair in pairs for group in pair["subtasks"].values()])
+        fill_in_p_holm([pair["overall"][figure] for pair in pairs])
+        fill_in_p_holm([group[figure] for pair in pairs for group in pair["subtasks"].values()])
     return {"comparisons": pairs, "bootstrap": draws.describe()}
 
 
-class Asked(NamedTuple):
+class Tested(NamedTuple):
     """A difference (the `D` of a document, its p still open) and, by dish, what it is the sum of."""
 
     document: dict[str, Any]
     by_dish: FloatArray | None
 
 
-def difference(counts: Counts, draws: Draws, *, reason: str) -> Asked:
+def difference(counts: Counts, draws: Draws, *, reason: str) -> Tested:
     """Of the mean over subtasks, each weighing the same; those without an answer that counts have no share."""
     rows = counts.of.any(axis=1)
     left, right, of = counts.left[rows], counts.right[rows], counts.of[rows]
@@ -70,20 +70,22 @@ def difference(counts: Counts, draws: Draws, *, reason: str) -> Asked:
         "p": None,
     }
     if estimate.value is None:
-        return Asked(document, None)
+        return Tested(document, None)
     # Of one subtask the counts themselves are flipped: whole numbers, whose ties are exact.
-    return Asked(document, (left - right)[0] if len(of) == 1 else ((left - right) / totals[:, np.newaxis]).mean(axis=0))
+    return Tested(
+        document, (left - right)[0] if len(of) == 1 else ((left - right) / totals[:, np.newaxis]).mean(axis=0)
+    )
 
 
-def settle(asked: Iterable[Asked], seed: int) -> None:
+def fill_in_p(tested: Iterable[Tested], seed: int) -> None:
     """Fills in every p at once, which is much faster than one by one."""
-    open_ones = [(document, by_dish) for document, by_dish in asked if by_dish is not None]
+    open_ones = [(document, by_dish) for document, by_dish in tested if by_dish is not None]
     p_values = sign_flip_p_values([by_dish for _, by_dish in open_ones], seed=seed)
     for (document, _), p in zip(open_ones, p_values, strict=True):
         document["p"] = p
 
 
-def correct(family: Sequence[dict[str, Any]]) -> None:
+def fill_in_p_holm(family: Sequence[dict[str, Any]]) -> None:
     """Adds `p_holm` to each."""
     for one, p in zip(family, holm([one["p"] for one in family]), strict=True):
         one["p_holm"] = p
@@ -93,16 +95,16 @@ def _mean_share(hits: FloatArray, totals: FloatArray) -> float | None:
     return float((hits.sum(axis=1) / totals).mean()) if len(totals) else None
 
 
-def _comparison(table: Table, draws: Draws) -> tuple[dict[str, Any], list[Asked]]:
+def _comparison(table: Table, draws: Draws) -> tuple[dict[str, Any], list[Tested]]:
     """Its document, and the p-values still to fill in."""
-    asked: list[Asked] = []
+    tested: list[Tested] = []
 
     def figures(rows: slice, reason: str) -> dict[str, Any]:
         found = {
             figure: difference(Counts(*(part[rows] for part in counts)), draws, reason=reason)
             for figure, counts in table.figures.items()
         }
-        asked.extend(found.values())
+        tested.extend(found.values())
         return {figure: one.document for figure, one in found.items()}
 
     document = {
@@ -117,4 +119,4 @@ def _comparison(table: Table, draws: Draws) -> tuple[dict[str, Any], list[Asked]
             for row, (subtask, n_shared) in enumerate(zip(table.subtasks, table.n_shared, strict=True))
         },
     }
-    return document, asked
+    return document, tested

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.evaluation.metrics.answers import SUBTASKS
 from app.evaluation.metrics.bootstrap import REPLICATES, Draws, Estimate, as_json
-from app.evaluation.metrics.compare import Asked, correct, difference, settle
+from app.evaluation.metrics.compare import Tested, difference, fill_in_p, fill_in_p_holm
 from app.evaluation.metrics.panel import FIGURES, Entries, Panel, Table
 
 ALPHA = 0.05
@@ -70,16 +70,16 @@ def leaderboard(entries: Entries, *, seed: int = 0, replicates: int = REPLICATES
 
 def _comparisons(panel: Panel, names: Sequence[str], draws: Draws) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    asked: list[Asked] = []
+    tested: list[Tested] = []
     for left, right in itertools.combinations(names, 2):
         table = panel.table(left, right)
-        asked.append(difference(table.figures[PRIMARY], draws, reason="no_shared_items"))
+        tested.append(difference(table.figures[PRIMARY], draws, reason="no_shared_items"))
         found.append({
             "left": left, "right": right, "n_shared": sum(table.n_shared), "n_dishes": table.n_dishes,
-            PRIMARY: asked[-1].document,
+            PRIMARY: tested[-1].document,
         })  # fmt: skip
-    settle(asked, draws.seed)
-    correct([one[PRIMARY] for one in found])
+    fill_in_p(tested, draws.seed)
+    fill_in_p_holm([one[PRIMARY] for one in found])
     return found
 
 

@@ -1,7 +1,7 @@
 """`terroir run list`, `show`, `export`, `import`, `score`, `pause`, `resume` and `cancel`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from sqlmodel import Session
@@ -38,7 +38,7 @@ def list_(json: JsonFlag = False) -> None:
     with installation() as (_, engine), transaction(engine) as session:
         shown = list_runs(session, limit=_MOST_LISTED)
     if json:
-        say_json([_as_json(one) for one in shown])
+        say_json([one.as_json() for one in shown])
     elif not shown:
         say("There are no runs yet; start one with `terroir evaluate`, or import one with `terroir run import`.")
     for one in [] if json else shown:
@@ -53,7 +53,7 @@ def show(run: RunName, json: JsonFlag = False) -> None:
         document = report(session, storage_for(settings), found)
         shown = show_run(session, found.id)
     if json:
-        say_json(document | {"run": {**document["run"], **_as_json(shown), "source": found.source}})
+        say_json(document | {"run": {**document["run"], **shown.as_json(), "source": found.source}})
         return
     say(_line(shown))
     if found.source is not None:
@@ -200,22 +200,3 @@ def _line(shown: ShownRun) -> str:
     name = one_line(run.model, 100)
     head = f"{str(run.id)[:8]}  {shown.status.value:<10} {done} {shown.release.version:<8}"
     return f"{head} {run.strategy:<6} {kind:<12} {name}"
-
-
-def _as_json(shown: ShownRun) -> dict[str, Any]:
-    run, progress = shown.run, shown.progress
-    return {
-        "id": str(run.id),
-        "release": shown.release.version,
-        "model": run.model,
-        "engine": run.engine,
-        "strategy": run.strategy,
-        "status": shown.status.value,
-        "error": shown.error,
-        "is_imported": run.is_imported,
-        "spec_sha256": run.spec_sha256,
-        "planned": progress.planned,
-        "done": progress.done,
-        "failed": progress.failed,
-        "created_at": run.created_at.isoformat(),
-    }

@@ -58,6 +58,28 @@ class ShownRun(NamedTuple):
     def is_coming(self) -> bool:
         return self.status in (RunStatus.QUEUED, RunStatus.RUNNING)
 
+    def as_json(self) -> dict[str, Any]:
+        run = self.run
+        return {
+            "id": str(run.id),
+            "release": self.release.version,
+            "model": run.model,
+            "engine": run.engine,
+            "strategy": run.strategy,
+            "seed": run.seed,
+            "subset": run.subset,
+            "status": self.status.value,
+            "error": self.error,
+            "priority": run.priority,
+            "is_imported": run.is_imported,
+            "spec_sha256": run.spec_sha256,
+            "budget_usd": run.budget_usd,
+            **self.progress._asdict(),
+            "created_at": run.created_at.isoformat(),
+            "started_at": run.started_at.isoformat() if run.started_at else None,
+            "finished_at": run.finished_at.isoformat() if run.finished_at else None,
+        }
+
 
 def get_run(session: Session, name: str | uuid.UUID) -> Run:
     """By its id, or by the beginning of it where that fits one run alone. Raises UnknownRun."""

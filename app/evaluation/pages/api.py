@@ -21,7 +21,7 @@ from app.evaluation.pages.listing import run_page
 from app.evaluation.pages.starting import start_wanted
 from app.evaluation.prompts import Strategy
 from app.evaluation.scoring import OVER, document_of
-from app.evaluation.watching import ShownRun, get_run, show_run
+from app.evaluation.watching import get_run, show_run
 from app.items.models import Subtask
 from app.web.session import SessionDep, SettingsDep, StorageDep
 
@@ -50,7 +50,7 @@ def run_list(
 ) -> dict[str, Any]:
     """One page of runs, the newest first; `next_cursor` is null on the last."""
     page = run_page(session, release, cursor, limit)
-    return {"runs": [_as_json(one) for one in page.runs], "next_cursor": page.next_cursor}
+    return {"runs": [one.as_json() for one in page.runs], "next_cursor": page.next_cursor}
 
 
 @router.post("", status_code=202)
@@ -69,7 +69,7 @@ def start(
     )  # fmt: skip
     run = start_wanted(session, settings, wanted, account)
     response.headers["location"] = str(request.app.url_path_for("one_run", run_id=run.id))
-    return _as_json(show_run(session, run.id))
+    return show_run(session, run.id).as_json()
 
 
 @router.get("/{run_id}", name="one_run")
@@ -79,7 +79,7 @@ def one_run(run_id: uuid.UUID, session: SessionDep, storage: StorageDep, account
     run = shown.run
     used = spent(session, run_id)
     return {
-        **_as_json(shown),
+        **shown.as_json(),
         "spec": run.spec,
         "provenance": run.provenance,
         "source": run.source,
@@ -144,27 +144,4 @@ def _content(file: IO[bytes]) -> Iterator[bytes]:
 
 def _steered(session: Session, run: Run) -> dict[str, Any]:
     session.flush()
-    return _as_json(show_run(session, run.id))
-
-
-def _as_json(shown: ShownRun) -> dict[str, Any]:
-    run, progress = shown.run, shown.progress
-    return {
-        "id": str(run.id),
-        "release": shown.release.version,
-        "model": run.model,
-        "engine": run.engine,
-        "strategy": run.strategy,
-        "seed": run.seed,
-        "subset": run.subset,
-        "status": shown.status.value,
-        "error": shown.error,
-        "priority": run.priority,
-        "is_imported": run.is_imported,
-        "spec_sha256": run.spec_sha256,
-        "budget_usd": run.budget_usd,
-        **progress._asdict(),
-        "created_at": run.created_at.isoformat(),
-        "started_at": run.started_at.isoformat() if run.started_at else None,
-        "finished_at": run.finished_at.isoformat() if run.finished_at else None,
-    }
+    return show_run(session, run.id).as_json()

@@ -26,7 +26,7 @@ def readyz(session: SessionDep, storage: StorageDep) -> Response:
     """200 when database, storage and worker answer; else 503 with what does not."""
     found = {"database": "ok", "storage": _storage_state(storage)}
     try:
-        found["worker"] = "ok" if worker_is_alive(session) else "no worker has been heard of for a minute"
+        found["worker"] = "ok" if worker_is_alive(session) else "no worker has been heard of lately"
     except OperationalError:
         found |= {"database": "does not answer", "worker": "unknown: it is heard of through the database"}
     is_ready = all(state == "ok" for state in found.values())

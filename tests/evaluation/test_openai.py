@@ -97,6 +97,17 @@ def test_decoding_is_what_the_setup_says_and_is_described() -> None:
     assert "sesame" not in json.dumps(described)
 
 
+def test_deployments_that_a_gateway_tells_apart_by_path_are_not_one_server() -> None:
+    def described(base_url: str) -> dict[str, Any]:
+        engine = OpenAIEngine(Setup("openai", "tiny", 9, base_url=base_url))
+        engine.close()
+        return engine.describe()
+
+    one = described("http://gateway.example:8000/deployments/a/v1")
+    assert one == described("http://gateway.example:9000/deployments/a/v1/"), "a server may move on its machine"
+    assert one != described("http://gateway.example:8000/deployments/b/v1")
+
+
 def test_make_engine_gives_one_that_answers() -> None:
     with serving(lambda request: PHO) as server:
         setup = Setup.of(json.loads(json.dumps(setup_for(server, in_flight=3).as_json())))

@@ -74,7 +74,7 @@ class OpenAIEngine:
         address = address_of(base_url)
         if setup.max_pixels is not None:
             raise Invalid("The openai engine sends images as they are; set the most pixels on the server itself.")
-        self._host = address.hostname
+        self._host, self._path = address.hostname, address.path.rstrip("/")
         self._setup = setup
         self._key = _key(setup.api_key_env)
         self._wire = Wire(address, self._key, setup.in_flight, MAX_REPLY + 1)
@@ -98,10 +98,11 @@ class OpenAIEngine:
             self._decoding["response_format"] = ANSWER_FORMAT
 
     def describe(self) -> dict[str, Any]:
-        """The host without its port or path: a server that moved on its machine is the same server. Nothing of the
-        SDK: it is the server that answers."""
+        """The host without its port: a server that moved on its machine is the same server. But with its path, by which
+        gateways tell deployments apart. Nothing of the SDK: it is the server that answers."""
         return {
-            "name": "openai", "version": 1, "host": self._host, "model": self._setup.model, "decoding": self._decoding,
+            "name": "openai", "version": 1, "host": self._host, "path": self._path, "model": self._setup.model,
+            "decoding": self._decoding,
         }  # fmt: skip
 
     def answer(self, batch: Sequence[Question]) -> list[Reply]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from app import geography
+from app.items.rows import harmless
 
 FIGURES = (
     ("percent_agreement", "Agreement"),
@@ -71,12 +72,9 @@ def as_csv(table: Sequence[Row], by: str | None) -> Iterator[str]:
         report = row.report
         figures = [report[figure][part] for figure, _ in FIGURES for part in ("value", "low", "high", "reason")]
         shares = [report["categories"][answer] for answer in ("yes", "no", "unsure")]
-        yield _line([_text(row.group) or "all", row.question, *(report[count] for count in COUNTS), *shares, *figures])
-
-
-def _text(group: str) -> str:
-    """A generator's name comes from a stranger's table: what a spreadsheet would run is made plain text."""
-    return f"'{group}" if group.startswith(("=", "+", "-", "@", "\t", "\r")) else group
+        yield _line(
+            [harmless(row.group) or "all", row.question, *(report[count] for count in COUNTS), *shares, *figures]
+        )
 
 
 def _line(values: Sequence[Any]) -> str:

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from app.items.rows import harmless
+
 Estimate = Mapping[str, Any]
 """`{"value", "low", "high", "reason"}`, as in the metrics document."""
 
@@ -16,7 +18,6 @@ class Unit(enum.StrEnum):
 
     TEXT = "text"
     COUNT = "count"
-    NUMBER = "number"
     P = "p"
     SHARE = "share"
     BITS = "bits"
@@ -67,14 +68,9 @@ def number(value: float, unit: Unit) -> str:
     """
     if unit is Unit.P:
         return "<0.001" if value < 0.001 else f"{value:.3f}"
-    if unit is Unit.BITS:
-        text = f"{value:.2f}"
-    elif unit is Unit.NUMBER:
-        text = f"{value:,.2f}"
-    else:
-        text = f"{100 * value:.1f}"
+    text = f"{value:.2f}" if unit is Unit.BITS else f"{100 * value:.1f}"
     text = text.replace("-", MINUS)
-    if float(text.replace(MINUS, "-").replace(",", "")) == 0:
+    if float(text.replace(MINUS, "-")) == 0:
         text = text.removeprefix(MINUS)
     elif unit is Unit.DIFFERENCE and value > 0:
         text = "+" + text
@@ -109,20 +105,12 @@ def as_csv(table: Table, specs: str | Sequence[str]) -> str:
                 cells += [(cell or {}).get(part) for part in _PARTS]
             else:
                 cells.append(cell)
-        writer.writerow([_plain(cell) for cell in (*cells, specs if isinstance(specs, str) else specs[place])])
+        cells.append(specs if isinstance(specs, str) else specs[place])
+        writer.writerow([harmless(cell) if isinstance(cell, str) else cell for cell in cells])
     return out.getvalue()
 
 
 _PARTS = ("value", "low", "high", "reason")
-
-
-def _plain(cell: Any) -> Any:
-    """Names come from strangers: what a spreadsheet would run is made plain text."""
-    if cell is None:
-        return ""
-    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{cell}"
-    return cell
 
 
 def as_latex(table: Table, specs: str | Sequence[str]) -> str:

@@ -5,15 +5,13 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 
+from app.items.rows import harmless
 from app.releases.snapshot import FrozenItem
 
 COLUMNS = (
     "image_path", "food1_id", "food1_name", "food1_country", "food2_id", "food2_name", "food2_country",
     "background_country",
 )  # fmt: skip
-
-# A spreadsheet takes a cell that begins so for a formula and runs it (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Tables:
@@ -43,10 +41,9 @@ class Tables:
         csv.writer(table, lineterminator="\n").writerow(cells)
 
     def _safe(self, path: str, cell: str) -> str:
-        if not cell.startswith(_FORMULA):
-            return cell
-        self.neutralised[path] += 1
-        return "'" + cell
+        safe = harmless(cell)
+        self.neutralised[path] += safe != cell
+        return safe
 
 
 def path_of(frozen: FrozenItem) -> str:

@@ -62,14 +62,16 @@ def figures_chart(table: Table) -> Chart:
     return charts.dots("figures", table.title, [row[0] for row in rows], groups, Unit.SHARE)
 
 
+_PAIR = (Column("one", "One", Unit.TEXT), Column("other", "Other", Unit.TEXT))
+_FOUND = (
+    Column("n_shared", "Items both answered", Unit.COUNT), Column("difference", "Difference", Unit.DIFFERENCE),
+    Column("p", "p", Unit.P), Column("p_holm", "p, Holm", Unit.P),
+)  # fmt: skip
+
+
 def differences_table(runs: Sequence[Run], document: Mapping[str, Any], figure: str) -> Table:
     """Every pair over all subtasks: the one minus the other on the items both answered."""
     names = names_of(runs)
-    columns = (
-        Column("one", "One", Unit.TEXT), Column("other", "Other", Unit.TEXT),
-        Column("n_shared", "Items both answered", Unit.COUNT), Column("difference", "Difference", Unit.DIFFERENCE),
-        Column("p", "p", Unit.P), Column("p_holm", "p, Holm", Unit.P),
-    )  # fmt: skip
     rows = []
     for pair in document["comparisons"]:
         found = pair["overall"][figure]
@@ -77,17 +79,12 @@ def differences_table(runs: Sequence[Run], document: Mapping[str, Any], figure: 
             names[pair["left"]], names[pair["right"]], pair["n_shared"], found["difference"], found["p"],
             found["p_holm"],
         ))  # fmt: skip
-    return Table("differences", f"{FIGURES[figure]}: the one minus the other", columns, rows)
+    return Table("differences", f"{FIGURES[figure]}: the one minus the other", (*_PAIR, *_FOUND), rows)
 
 
 def subtask_differences_table(runs: Sequence[Run], document: Mapping[str, Any], figure: str) -> Table:
     names = names_of(runs)
-    columns = (
-        Column("one", "One", Unit.TEXT), Column("other", "Other", Unit.TEXT),
-        Column("subtask", "Subtask", Unit.TEXT), Column("n_shared", "Items both answered", Unit.COUNT),
-        Column("difference", "Difference", Unit.DIFFERENCE), Column("p", "p", Unit.P),
-        Column("p_holm", "p, Holm", Unit.P),
-    )  # fmt: skip
+    columns = (*_PAIR, Column("subtask", "Subtask", Unit.TEXT), *_FOUND)
     rows = []
     for pair in document["comparisons"]:
         for subtask, group in pair["subtasks"].items():

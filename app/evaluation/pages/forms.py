@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from app.errors import Invalid
 from app.evaluation.plan import Subset
 from app.evaluation.prompts import Strategy
+from app.evaluation.runs import MAX_PRIORITY
 from app.items.models import Subtask
 
 MAX_SEED = 2**31 - 1
@@ -17,8 +18,6 @@ STRATEGIES = (
 )
 MORE_FIELDS = {"limit", "seed", "priority", "budget_usd"}
 """Those that the page keeps folded until they are needed."""
-
-
 ALL_SUBTASKS = tuple(subtask.value for subtask in Subtask)
 
 
@@ -69,7 +68,7 @@ def wanted(typed: Typed) -> Wanted:
         faults["subtasks"] = "Choose at least one."
     limit = _whole(typed.limit, "limit", 1, MAX_LIMIT, faults) if typed.limit.strip() else None
     seed = _whole(typed.seed, "seed", 0, MAX_SEED, faults)
-    priority = _whole(typed.priority, "priority", -100, 100, faults)
+    priority = _whole(typed.priority, "priority", -MAX_PRIORITY, MAX_PRIORITY, faults)
     budget = _amount(typed.budget_usd, faults)
     for field in ("version", "model"):
         if not getattr(typed, field):

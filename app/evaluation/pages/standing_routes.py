@@ -73,18 +73,14 @@ def compare_file(
     comparisons = found["document"]["comparisons"]
     spec = {str(one.id): one.spec_sha256 or "" for one in found["runs"]}
     pairs = [f"{spec[pair['left']]} {spec[pair['right']]}" for pair in comparisons]
-    every: dict[str, Callable[[], Table]] = {
-        key: lambda table=found[key]: table  # type: ignore[misc]
-        for key in ("figures", "matrix", "differences", "by_subtask")
-    }
     specs = {
         "figures": list(spec.values()),
-        "matrix": [" ".join(spec.values())] * (len(found["matrix"].rows) if found["matrix"] else 0),
         "differences": pairs,
         "by_subtask": [both for both, pair in zip(pairs, comparisons, strict=True) for _ in pair["subtasks"]],
     }
-    if found["matrix"] is None:
-        del every["matrix"]
+    if found["matrix"] is not None:
+        specs["matrix"] = [" ".join(spec.values())] * len(found["matrix"].rows)
+    every: dict[str, Callable[[], Table]] = {key: lambda table=found[key]: table for key in specs}  # type: ignore[misc]
     charts = {
         "figures": lambda: views.figures_chart(found["figures"]),
         "differences": lambda: views.differences_chart(found["differences"]),

@@ -42,7 +42,8 @@ class Tables:
 
     def _safe(self, path: str, cell: str) -> str:
         safe = harmless(cell)
-        self.neutralised[path] += safe != cell
+        if safe != cell:
+            self.neutralised[path] += 1
         return safe
 
 

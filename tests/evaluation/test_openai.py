@@ -93,18 +93,21 @@ def test_decoding_is_what_the_setup_says_and_is_described() -> None:
     schema = sent["response_format"]["json_schema"]["schema"]
     assert schema["required"] == ["food", "country"]
     assert sent == described["decoding"]
-    assert (described["name"], described["host"], described["model"]) == ("openai", "127.0.0.1", "tiny")
+    assert (described["name"], described["model"]) == ("openai", "tiny")
+    assert f"http://{described['host']}/v1" == server.base_url
     assert "sesame" not in json.dumps(described)
 
 
-def test_deployments_that_a_gateway_tells_apart_by_path_are_not_one_server() -> None:
+def test_servers_told_apart_by_port_or_path_are_not_one() -> None:
     def described(base_url: str) -> dict[str, Any]:
         engine = OpenAIEngine(Setup("openai", "tiny", 9, base_url=base_url))
         engine.close()
         return engine.describe()
 
     one = described("http://gateway.example:8000/deployments/a/v1")
-    assert one == described("http://gateway.example:9000/deployments/a/v1/"), "a server may move on its machine"
+    assert one == described("http://gateway.example:8000/deployments/a/v1/")
+    assert one != described("http://gateway.example:9000/deployments/a/v1"), "other weights may have that name there"
+    assert described("https://api.example/v1") == described("https://API.example:443/v1")
     assert one != described("http://gateway.example:8000/deployments/b/v1")
 
 
@@ -356,7 +359,25 @@ def test_a_server_that_is_not_there_is_said() -> None:
     engine = OpenAIEngine(Setup("openai", "m", 9, base_url=address), patience_seconds=0)
     [reply] = engine.answer([QUESTION])
     engine.close()
-    assert (reply.error or "").startswith("127.0.0.1 does not answer ([Errno 111] Connection refused).")
+    words = f"{address.split('/')[2]} does not answer ([Errno 111] Connection refused)."
+    assert (reply.error or "").startswith(words)
+
+
+def test_a_server_that_never_answered_is_given_up_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address may be wrong. One that has answered may be starting again, and one that limits us is there."""
+    monkeypatch.setattr("app.evaluation.engines.openai.FIRST_PATIENCE_SECONDS", 0.0)
+    for first in (PHO, refused(429, Retry_After="1")):
+        scripted = iter([first, refused(500), PHO])
+        with serving(lambda request: next(scripted)) as server, engine_for(server) as engine:  # noqa: B023
+            assert [engine.answer([QUESTION])[0].error for _ in range(2 if first is PHO else 1)][-1] is None
+    with serving(lambda request: refused(500)) as server, engine_for(server) as engine:
+        assert "Given up after 1 tries" in (engine.answer([QUESTION])[0].error or "")
+
+
+def test_the_hosted_server_is_never_asked_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(Invalid, match=r"OPENAI_API_KEY is not set.*--base-url"):
+        OpenAIEngine(Setup("openai", "gpt-5", 9))
 
 
 def test_a_server_that_restarts_costs_no_answer() -> None:
@@ -420,7 +441,8 @@ def test_a_server_that_nobody_vouches_for_gets_no_question(certificate: Path) ->
 def test_a_bad_request_is_asked_once(wrap: str) -> None:
     body = wrap % '{"error": {"message": "Image too large"}}'
     with serving(lambda request: Scripted(400, body.encode())) as server:
-        assert ask(server).error == "127.0.0.1 answers 400: Image too large."
+        host = server.base_url.split("/")[2]
+        assert ask(server).error == f"{host} answers 400: Image too large."
     assert len(server.requests) == 1
 
 
@@ -532,7 +554,7 @@ def test_a_reply_that_is_no_completion_is_a_failure(body: bytes) -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"error": "x"}', b"[" * 100_000, b'{"error": {"code": 7}}'])
 def test_an_error_in_any_form_is_one(body: bytes) -> None:
     with serving(lambda request: Scripted(422, body)) as server:
-        assert (ask(server).error or "").startswith("127.0.0.1 answers 422: ")
+        assert " answers 422: " in (ask(server).error or "")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
+from urllib.parse import SplitResult
 
 import httpx2
 import openai
@@ -28,6 +29,8 @@ from app.evaluation.replies import MAX_REPLY, storable
 HOSTED = "https://api.openai.com/v1"
 PATIENCE_SECONDS = 120.0
 """How long one question is tried, and how long a server may fail all of them: longer than a vLLM server's restart."""
+FIRST_PATIENCE_SECONDS = 30.0
+"""The same while a server has said nothing yet but that it is down: the address may be wrong, and somebody waits."""
 REQUEST_SECONDS = 300.0
 _TRY_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 _HOPELESS = {401, 402, 403, 404, 405}
@@ -74,15 +77,17 @@ class OpenAIEngine:
         address = address_of(base_url)
         if setup.max_pixels is not None:
             raise Invalid("The openai engine sends images as they are; set the most pixels on the server itself.")
-        self._host, self._path = address.hostname, address.path.rstrip("/")
+        self._host, self._path = _host(address), address.path.rstrip("/")
         self._setup = setup
         self._key = _key(setup.api_key_env)
+        if not self._key and base_url == HOSTED:
+            raise Invalid(f"{setup.api_key_env} is not set; {self._host} wants a key, a server of yours a --base-url.")
         self._wire = Wire(address, self._key, setup.in_flight, MAX_REPLY + 1)
         self._sdk = openai.OpenAI(
             base_url=base_url, api_key="is the wire's", max_retries=0, http_client=self._wire.client
         )
         self._patience, self._seconds = patience_seconds, request_seconds
-        self._pace = Pace(setup.requests_per_minute, patience_seconds)
+        self._pace = Pace(setup.requests_per_minute, min(patience_seconds, FIRST_PATIENCE_SECONDS))
         self._under_way = threading.Condition()
         self._calls = 0
         self.in_flight = setup.in_flight
@@ -98,8 +103,8 @@ class OpenAIEngine:
             self._decoding["response_format"] = ANSWER_FORMAT
 
     def describe(self) -> dict[str, Any]:
-        """The host without its port: a server that moved on its machine is the same server. But with its path, by which
-        gateways tell deployments apart. Nothing of the SDK: it is the server that answers."""
+        """With the host's port, for two servers on one machine may give one name to different weights, and with the
+        path, by which gateways tell deployments apart. Nothing of the SDK: it is the server that answers."""
         return {
             "name": "openai", "version": 1, "host": self._host, "path": self._path, "model": self._setup.model,
             "decoding": self._decoding,
@@ -140,7 +145,7 @@ class OpenAIEngine:
             now, tries = time.monotonic(), tries + 1
             first_failed_at = min(first_failed_at, now)
             delay = backoff(tries) if outcome.retry_after is None else max(backoff(1), outcome.retry_after)
-            if now + delay > first_failed_at + self._patience:
+            if now + delay > first_failed_at + self._pace.patience:
                 return Reply(error=f"{outcome.words} Given up after {tries} tries.")
             self._pace.pause(delay)
 
@@ -168,10 +173,13 @@ class OpenAIEngine:
             ) as response:
                 data = b"".join(response.iter_bytes())
         except openai.APIStatusError as error:
+            if error.status_code < 500:
+                self._pace.patience = self._patience
             return self._refusal(error)
         except (openai.APIConnectionError, httpx2.HTTPError) as error:
             reason = str(error.__cause__ or "") or str(error) or type(error).__name__
             return _Failure(self._words(f"{self._host} does not answer ({reason})."), again=True)
+        self._pace.patience = self._patience
         if len(data) > MAX_REPLY:
             return _Failure(f"The reply is longer than {MAX_REPLY:,} bytes.", again=False)
         return _reply(data)
@@ -189,6 +197,17 @@ class OpenAIEngine:
     def _words(self, text: str) -> str:
         """What a server says, fit to be kept: some repeat the key they were sent."""
         return storable(text.replace(self._key, "[key]") if self._key else text)
+
+
+def _host(address: SplitResult) -> str:
+    """With its port, unless that goes without saying.
+
+    >>> from urllib.parse import urlsplit
+    >>> [_host(urlsplit(url)) for url in ("https://Api.example:443/v1", "http://127.0.0.1:8001/v1")]
+    ['api.example', '127.0.0.1:8001']
+    """
+    usual = {"http": 80, "https": 443}[address.scheme]
+    return f"{address.hostname}" if address.port in (None, usual) else f"{address.hostname}:{address.port}"
 
 
 def _error_in(body: object) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Pace:
     """
 
     def __init__(self, requests_per_minute: int | None, patience: float) -> None:
-        self._patience = patience
+        self.patience = patience
         self._changed = threading.Condition()
         self._stopped = False
         self._not_before = 0.0
@@ -99,14 +99,14 @@ class Pace:
     def _wait(self, now: float) -> float:
         """Seconds until it is worth looking again; 0: now."""
         told = self._not_before - now
-        if told > self._patience:
+        if told > self.patience:
             raise GivenUp(f"{self._last_failure} Given up: it wants to be left alone for {told:,.0f} s.")
         if self._is_open:
             assert self._failing_since is not None
             probe = self._probe_at - now
-            left = self._failing_since + self._patience - now
+            left = self._failing_since + self.patience - now
             if left <= 0 and (self._is_probing or probe > 0):
-                raise GivenUp(f"{self._last_failure} Given up: it has answered nothing for {self._patience:,.0f} s.")
+                raise GivenUp(f"{self._last_failure} Given up: it has answered nothing for {self.patience:,.0f} s.")
             if self._is_probing:
                 return max(left, 0.001)  # woken when the probe comes back
             told = max(told, min(probe, max(left, 0)))

@@ -13,9 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app.db import make_engine
 from app.db.connect import database_url
 from app.db.schema import migrate, require_current_schema
+from app.items.models import Subtask
 from app.settings import Settings, get_settings
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)  # names in brackets are no mark-up
+Subtasks = Annotated[
+    list[str] | None,
+    typer.Option("--subtask", metavar="SF|MF|SFB|MFB", help="Only this one; more by comma, or given again."),
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one machine-readable document.")]
 
 
@@ -32,6 +37,14 @@ def installation() -> Iterator[tuple[Settings, sa.Engine]]:
             yield settings, engine
         finally:
             engine.dispose()
+
+
+def subtasks_of(given: list[str] | None) -> tuple[Subtask, ...]:
+    """What `--subtask SF,MF --subtask SFB` names; all four are the whole release, as are none."""
+    names = {part.strip().upper() for value in given or () for part in value.split(",")}
+    if unknown := sorted(names.difference(Subtask)):
+        raise typer.BadParameter(f"--subtask takes {', '.join(Subtask)}, not “{unknown[0]}”.")
+    return () if len(names) == len(Subtask) else tuple(sorted(Subtask(name) for name in names))
 
 
 @contextmanager

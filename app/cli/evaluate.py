@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from app.cli.common import JsonFlag, complain, installation, progress_bar, say, say_json
+from app.cli.common import JsonFlag, Subtasks, complain, installation, progress_bar, say, say_json, subtasks_of
 from app.db import transaction
 from app.errors import Invalid
 from app.evaluation import registry
@@ -15,7 +15,6 @@ from app.evaluation.prompts import Strategy
 from app.evaluation.reading import find_release
 from app.evaluation.scoring import report
 from app.evaluation.service import evaluate
-from app.items.models import Subtask
 from app.settings import Settings
 from app.storage import storage_for
 
@@ -46,7 +45,7 @@ def run_evaluation(
         str | None, typer.Option(help="Of the server; its key is read from OPENAI_API_KEY, or what the list names.")
     ] = None,
     strategy: Annotated[Strategy, typer.Option(help="How the question is put.")] = Strategy.BASE,
-    subtask: Annotated[list[Subtask] | None, typer.Option(help="Only this one; may be given again.")] = None,
+    subtask: Subtasks = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many items, in whole families.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the limit's choice, the model and the intervals.")] = 0,
     slots: Annotated[str, typer.Option(help="1, 2 or 1,2: ask about the only or left food, the right one.")] = "1",
@@ -59,7 +58,7 @@ def run_evaluation(
     json: JsonFlag = False,
 ) -> None:
     """Ask a model about a release's images and score it. The same command goes on where it stopped."""
-    subset = Subset(tuple(sorted(set(subtask or ()))), limit, _slots(slots))
+    subset = Subset(subtasks_of(subtask), limit, _slots(slots))
     with installation() as (settings, database):
         setup, prices = _setup(settings, model, engine, base_url, strategy, seed, adapter, trust_remote_code)
         storage = storage_for(settings)
@@ -110,9 +109,10 @@ def _setup(
 
 
 def _slots(text: str) -> tuple[int, ...]:
-    if text not in ("1", "2", "1,2"):
+    slots = {part.strip() for part in text.split(",")}
+    if not slots <= {"1", "2"}:
         raise typer.BadParameter("--slots takes 1, 2 or 1,2.")
-    return tuple(int(slot) for slot in text.split(","))
+    return tuple(sorted(int(slot) for slot in slots))
 
 
 def _unfinished(run: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from sqlmodel import Session
 
-from app.cli.common import JsonFlag, complain, installation, say, say_json
+from app.cli.common import JsonFlag, Subtasks, complain, installation, say, say_json, subtasks_of
 from app.cli.data import print_faults
 from app.cli.evaluate import print_report
 from app.db import transaction
@@ -19,7 +19,6 @@ from app.evaluation.prompts import Strategy
 from app.evaluation.reading import find_release
 from app.evaluation.scoring import OVER, SCORER, document_of, report, rescore
 from app.evaluation.watching import ShownRun, get_run, list_runs, show_run
-from app.items.models import Subtask
 from app.items.rows import shown as one_line
 from app.storage import storage_for
 
@@ -92,9 +91,7 @@ def import_(
     strategy: Annotated[
         Strategy | None, typer.Option(help="How the question was put; an export of ours says so itself.")
     ] = None,
-    subtask: Annotated[
-        list[Subtask] | None, typer.Option(help="The file is about this one alone; may be given again.")
-    ] = None,
+    subtask: Subtasks = None,
     form: Annotated[
         Format, typer.Option("--format", help="auto tells them apart by their columns; csv is any table of ours.")
     ] = Format.AUTO,
@@ -105,7 +102,7 @@ def import_(
     with installation() as (settings, engine), transaction(engine) as session:
         storage = storage_for(settings)
         found, _ = find_release(session, storage, release)
-        subtasks = sorted(set(subtask or ()))
+        subtasks = list(subtasks_of(subtask))
         done = import_predictions(
             session, storage, found, file, model=model, strategy=strategy, subtasks=subtasks, form=form
         )

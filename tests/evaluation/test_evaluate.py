@@ -332,6 +332,18 @@ def test_bad_usage_says_so(command: Command) -> None:
     with serving(lambda request: refused(500)) as server:
         assert command(server, "--slots", "3")[0] == 2
         assert command(server, "--limit", "0")[0] == 2
+        status, _, err = command(server, "--subtask", "SF,cats")
+        assert (status, "CATS" in err) == (2, True)
+
+
+def test_several_subtasks_are_named_in_whatever_way(command: Command, planted: Script) -> None:
+    with serving(planted) as server:
+        runs = [
+            json.loads(command(server, "--json", *words)[1])
+            for words in (["--subtask", "sf, SFB"], ["--subtask", "SFB", "--subtask", "SF"])
+        ]
+    assert [list(one["subtasks"]) for one in runs] == [["SF", "SFB"]] * 2
+    assert len({one["run"]["id"] for one in runs}) == 1
 
 
 def test_a_killed_run_goes_on_and_asks_nothing_twice(

@@ -3,9 +3,9 @@
 import tempfile
 import uuid
 from collections.abc import Iterator
-from typing import IO, Any, Literal
+from typing import IO, Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 from starlette.responses import Response, StreamingResponse
@@ -38,7 +38,12 @@ class StartBody(BaseModel):
     strategy: Strategy = Strategy.BASE
     subtasks: list[Subtask] = Field(default_factory=lambda: list(Subtask), min_length=1, max_length=16)
     limit: int | None = Field(default=None, ge=1, le=forms.MAX_LIMIT, description="At most so many items.")
-    second: bool = Field(default=False, description="Ask about the right food of two as well.")
+    slots: list[Literal[1, 2]] = Field(
+        default_factory=lambda: [1],
+        min_length=1,
+        max_length=2,
+        description="1: the only or left food; 2: the right one.",
+    )
     seed: int = Field(default=0, ge=0, le=forms.MAX_SEED)
     priority: int = Field(default=0, ge=-runs.MAX_PRIORITY, le=runs.MAX_PRIORITY)
     budget_usd: float | None = Field(default=None, gt=0, lt=1e6, description="The run ends within one chunk of it.")
@@ -63,7 +68,7 @@ def start(
     account: Researcher,
 ) -> dict[str, Any]:
     """Puts a run into the worker's queue; `Location` tells how far it is."""
-    subset = forms.subset_of(body.subtasks, body.limit, second=body.second)
+    subset = forms.subset_of(body.subtasks, body.limit, body.slots)
     wanted = Wanted(
         body.release, body.model, body.strategy, subset, body.seed, body.priority, body.budget_usd
     )  # fmt: skip
@@ -113,13 +118,15 @@ def cancel(run_id: uuid.UUID, session: SessionDep, account: Researcher) -> dict[
 )
 def predictions(
     run_id: uuid.UUID, session: SessionDep, storage: StorageDep, account: Researcher,
-    format: Literal["parquet", "jsonl"] = "jsonl",  # noqa: A002  (its name in the address)
+    format: Literal["parquet", "jsonl"] | None = None,  # noqa: A002  (its name in the address)
+    accept: Annotated[str, Header()] = "",
 ) -> Response:  # fmt: skip
-    """Every prediction of the run, a row each."""
+    """Every prediction of the run, a row each: JSON Lines, unless `format` or else `Accept` names Parquet."""
+    form = FileFormat(format or ("parquet" if _MEDIA_TYPES["parquet"] in accept else "jsonl"))
     run = get_run(session, run_id)
     file = tempfile.TemporaryFile()  # noqa: SIM115  (it is closed once it was sent)
     try:
-        write_run(session, storage, run, FileFormat(format), file)
+        write_run(session, storage, run, form, file)
         size = file.tell()
         file.seek(0)
     except BaseException:
@@ -127,9 +134,10 @@ def predictions(
         raise
     return StreamingResponse(
         _content(file),
-        media_type=_MEDIA_TYPES[format],
+        media_type=_MEDIA_TYPES[form],
         headers={
-            "content-disposition": f'attachment; filename="run-{run_id}.{format}"',
+            "content-disposition": f'attachment; filename="run-{run_id}.{form}"',
+            "vary": "Accept",
             "content-length": str(size),
             "x-spec-sha256": run.spec_sha256 or "",
         },

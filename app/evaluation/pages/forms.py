@@ -79,17 +79,17 @@ def wanted(typed: Typed) -> Wanted:
         typed.version,
         typed.model,
         strategy,
-        subset_of(chosen, limit, second=bool(typed.second)),
+        subset_of(chosen, limit, (1, 2) if typed.second else (1,)),
         seed,
         priority,
         budget,
     )
 
 
-def subset_of(subtasks: Sequence[Subtask], limit: int | None, *, second: bool) -> Subset:
+def subset_of(subtasks: Sequence[Subtask], limit: int | None, slots: Sequence[int]) -> Subset:
     """All four subtasks are the whole release, and are written as such."""
     partial = tuple(subtask for subtask in Subtask if subtask in subtasks)
-    return Subset(() if len(partial) == len(Subtask) else partial, limit, (1, 2) if second else (1,))
+    return Subset(() if len(partial) == len(Subtask) else partial, limit, tuple(sorted(set(slots))))
 
 
 def _one_of(words: Any, text: str, field: str, message: str, faults: dict[str, str]) -> Any:

@@ -57,6 +57,9 @@ def test_a_program_starts_a_run_and_follows_it(program: TestClient, session: Ses
     assert found["subset"] == {"subtasks": ["SF", "SFB"], "limit": 5, "slots": [1]}
     assert (found["spec"], found["metrics"], found["done"]) == (None, None, 0)
     assert program.post("/api/v1/runs", json=BODY).status_code == 409
+    both = program.post("/api/v1/runs", json=BODY | {"slots": [2, 1], "subtasks": ["MFB"]})
+    assert both.json()["subset"] == {"subtasks": ["MFB"], "limit": 5, "slots": [1, 2]}
+    assert program.post("/api/v1/runs", json=BODY | {"slots": [3]}).status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -121,6 +124,11 @@ def test_predictions_come_as_lines_and_as_parquet(program: TestClient, planted: 
     assert table.to_pylist() == rows
     assert sum(row["country_correct"] for row in rows) == 7
     assert program.get(f"/api/v1/runs/{run.id}/predictions?format=csv").status_code == 422
+    wants = {"accept": "application/vnd.apache.parquet, application/json;q=0.5"}
+    negotiated = program.get(f"/api/v1/runs/{run.id}/predictions", headers=wants)
+    assert (negotiated.content, negotiated.headers["vary"]) == (parquet.content, "Accept")
+    named = program.get(f"/api/v1/runs/{run.id}/predictions?format=jsonl", headers=wants)
+    assert named.headers["content-type"] == "application/jsonl"
 
 
 def test_a_run_is_steered(program: TestClient) -> None:

@@ -94,7 +94,7 @@ def get_run(session: Session, name: str | uuid.UUID) -> Run:
             raise UnknownRun(f"Several runs begin with “{text}”; give more of the id.")
         found = matches[0] if matches else None
     if found is None:
-        raise UnknownRun("There is no such run.")
+        raise UnknownRun("There is no such run; `terroir run list` names those there are.")
     return found
 
 

@@ -245,7 +245,7 @@ def next_version(session: Session) -> str:
 def get_release(session: Session, version: str) -> Release:
     release = session.exec(select(Release).where(Release.version == version)).first()
     if release is None:
-        raise UnknownRelease(f"There is no release “{version[:64]}”.")
+        raise UnknownRelease(f"There is no release “{version[:64]}”; `terroir release list` names those there are.")
     return release
 
 

@@ -39,7 +39,7 @@ class StartBody(BaseModel):
     subtasks: list[Subtask] = Field(default_factory=lambda: list(Subtask), min_length=1, max_length=16)
     limit: int | None = Field(default=None, ge=1, le=forms.MAX_LIMIT, description="At most so many items.")
     slots: list[Literal[1, 2]] = Field(
-        default_factory=lambda: [1],
+        default=[1],
         min_length=1,
         max_length=2,
         description="1: the only or left food; 2: the right one.",

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import psycopg
 import pytest
@@ -24,8 +24,11 @@ from app.db import driver_url, make_engine
 from app.db.embedded import embedded_postgres
 from app.db.schema import migrate
 from app.main import create_app
+from app.releases.publish import build_now
 from app.settings import Settings
+from app.storage import storage_for
 from app.web.session import get_session
+from tests.releases.conftest import World
 
 HOME_VARIABLE = "TERROIR_TEST_HOME"
 
@@ -48,8 +51,13 @@ _owns_home = pytest.StashKey[bool]()
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """Address of the test PostgreSQL, one for all xdist workers."""
+    """Address of the test PostgreSQL, one for all xdist workers. Nothing in it has to outlive a power cut: databases
+    come and go in a third of the time."""
     with embedded_postgres(Path(os.environ[HOME_VARIABLE])) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            for name in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(f"ALTER SYSTEM SET {name} = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield url
 
 
@@ -57,6 +65,21 @@ def _with_database(server_url: str, name: str, template: str | None = None) -> s
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
     return server_url.replace("/terroir?", f"/{name}?")
+
+
+class Published(NamedTuple):
+    """A filled database and the files that go with it."""
+
+    database: str
+    home: Path
+    annotators: list[uuid.UUID]
+
+    def world(self, engine: sa.Engine, settings: Settings) -> World:
+        """`engine` works in a copy of the database; the files are copied to where `settings` say."""
+        shutil.copytree(self.home, settings.home, dirs_exist_ok=True)
+        world = World(engine, settings, storage_for(settings))
+        world.annotators = list(self.annotators)
+        return world
 
 
 def _drop_database(server_url: str, name: str) -> None:
@@ -93,10 +116,16 @@ def session(engine: sa.Engine) -> Iterator[Session]:
 
 
 @pytest.fixture
-def fresh_url(server_url: str, template_name: str) -> Iterator[str]:
+def fresh_template(template_name: str) -> str:
+    """What a fresh database begins as; `published.database` where a folder or module says so."""
+    return template_name
+
+
+@pytest.fixture
+def fresh_url(server_url: str, fresh_template: str) -> Iterator[str]:
     """A migrated database of the test's own, for what needs real commits, several connections or processes."""
     name = f"fresh_{uuid.uuid4().hex[:8]}"
-    yield _with_database(server_url, name, template_name)
+    yield _with_database(server_url, name, fresh_template)
     _drop_database(server_url, name)
 
 
@@ -107,6 +136,18 @@ def fresh_engine(fresh_url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def published(server_url: str, template_name: str, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """The campaign `tasting` and its release 1.0.0, to be copied. Nobody connects to it."""
+    name, home = f"published_{uuid.uuid4().hex[:8]}", tmp_path_factory.mktemp("published")
+    engine = make_engine(_with_database(server_url, name, template_name))
+    settings = Settings(home=home, _env_file=None)  # type: ignore[call-arg]
+    world = World(engine, settings, storage_for(settings)).fill()
+    build_now(engine, settings, world.storage, world.slug, "1.0.0", splits={"test": 1.0})
+    engine.dispose()
+    return Published(name, home, world.annotators)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home", _env_file=None)  # type: ignore[call-arg]
@@ -114,6 +155,10 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def app(session: Session, settings: Settings) -> FastAPI:
+    return app_within(session, settings)
+
+
+def app_within(session: Session, settings: Settings) -> FastAPI:
     """The application, working inside the test's transaction: a request that fails is undone alone."""
     app = create_app(settings, session.get_bind().engine)
 

@@ -12,24 +12,29 @@ from app.db import transaction
 from app.evaluation.models import Run as EvaluationRun
 from app.evaluation.models import RunScore, RunStatus
 from app.releases.models import Release
-from app.releases.publish import build_now
 from app.settings import Settings
-from app.storage import storage_for
 from tests.cli.test_commands import Run, run
-from tests.releases.conftest import World
+from tests.conftest import Published
 
 __all__ = ["run"]
 
 
 @pytest.fixture
-def release(fresh_engine: sa.Engine, fresh_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Release:
-    monkeypatch.setenv("TERROIR_DATABASE_URL", fresh_url)
-    world = World(fresh_engine, settings, storage_for(settings)).fill()
-    return build_now(world.engine, world.settings, world.storage, world.slug, "1.0.0", splits={"test": 1.0})
+def fresh_template(published: Published) -> str:
+    return published.database
 
 
 @pytest.fixture
-def table(release: Release, tmp_path: Path) -> Path:
+def release(
+    published: Published, fresh_engine: sa.Engine, fresh_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Published as 1.0.0."""
+    monkeypatch.setenv("TERROIR_DATABASE_URL", fresh_url)
+    published.world(fresh_engine, settings)
+
+
+@pytest.fixture
+def table(release: None, tmp_path: Path) -> Path:
     """Every dish is Pizza of Italy, which is right for one dish of three."""
     path = tmp_path / "mine.csv"
     names = [

@@ -3,18 +3,27 @@
 import pytest
 import sqlalchemy as sa
 
+from app.db import transaction
+from app.evaluation import released
 from app.releases.models import Release
-from app.releases.publish import build_now
+from app.releases.service import get_release
 from app.settings import Settings
-from app.storage import storage_for
+from tests.conftest import Published
 from tests.releases.conftest import World
 
 
 @pytest.fixture
-def world(fresh_engine: sa.Engine, settings: Settings) -> World:
-    return World(fresh_engine, settings, storage_for(settings)).fill()
+def fresh_template(published: Published) -> str:
+    return published.database
+
+
+@pytest.fixture
+def world(published: Published, fresh_engine: sa.Engine, settings: Settings) -> World:
+    released._KEPT.clear()  # the release is the same in every test, but some damage their copy
+    return published.world(fresh_engine, settings)
 
 
 @pytest.fixture
 def release(world: World) -> Release:
-    return build_now(world.engine, world.settings, world.storage, world.slug, "1.0.0", splits={"test": 1.0})
+    with transaction(world.engine) as session:
+        return get_release(session, "1.0.0")

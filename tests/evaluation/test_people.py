@@ -87,6 +87,12 @@ def predict(run: Run, item_id: uuid.UUID, country: str | None, name: str | None,
 
 
 @pytest.fixture
+def fresh_template(template_name: str) -> str:
+    """An empty one."""
+    return template_name
+
+
+@pytest.fixture
 def judged(fresh_engine: sa.Engine, settings: Settings) -> Scene:
     """Everything but the runs."""
     world = World(fresh_engine, settings, storage_for(settings))

@@ -171,10 +171,7 @@ def test_every_faulty_row_is_named_and_nothing_is_kept(
         assert session.exec(select(func.count()).select_from(Run)).one() == 0
 
 
-def test_an_image_may_be_named_by_its_hash_unless_two_items_show_it(
-    fresh_engine: sa.Engine, settings: Settings, take: Take, tmp_path: Path
-) -> None:
-    world = World(fresh_engine, settings, storage_for(settings)).fill(1)
+def test_an_image_may_be_named_by_its_hash_unless_two_items_show_it(world: World, take: Take, tmp_path: Path) -> None:
     with transaction(world.engine) as session:
         campaign = session.exec(select(Campaign)).one()
         people = list(session.exec(select(Account).where(col(Account.id).in_(world.annotators))))

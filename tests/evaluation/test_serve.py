@@ -19,6 +19,7 @@ from app.campaigns.models import Campaign
 from app.evaluation.engines import Question, Setup, make_engine
 from app.items.models import Item, Subtask
 from app.releases.models import Release
+from app.releases.publish import build_now
 from app.settings import ROOT, Settings
 from app.storage import storage_for
 from tests.conftest import HOME_VARIABLE
@@ -108,8 +109,19 @@ class Painted(World):
 
 
 @pytest.fixture
+def fresh_template(template_name: str) -> str:
+    """An empty one."""
+    return template_name
+
+
+@pytest.fixture
 def world(fresh_engine: sa.Engine, settings: Settings) -> World:
     return Painted(fresh_engine, settings, storage_for(settings)).fill()
+
+
+@pytest.fixture
+def release(world: World) -> Release:
+    return build_now(world.engine, world.settings, world.storage, world.slug, "1.0.0", splits={"test": 1.0})
 
 
 def test_both_ways_score_what_the_model_was_trained_to(

@@ -1,15 +1,14 @@
 """Runs over a published release whose answers are planted, as the worker would have kept them.
 
-The release is built once a module; what a test does to the database is undone after it.
+The release is copied once a module; what a test does to the database is undone after it.
 """
 
 import json
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import pytest
-import sqlalchemy as sa
 from fastapi import FastAPI
 from sqlmodel import Session
 
@@ -19,14 +18,11 @@ from app.evaluation.pages import exchanges, standings
 from app.evaluation.plan import Subset, plan
 from app.evaluation.released import released_items
 from app.evaluation.replies import State, parse_reply
-from app.main import create_app
 from app.releases.models import Release
-from app.releases.publish import build_now
 from app.releases.service import get_release
 from app.settings import Settings
-from app.storage import Storage, storage_for
-from app.web.session import get_session
-from tests.conftest import _drop_database, _with_database
+from app.storage import Storage
+from tests.conftest import Published, _drop_database, _with_database, app_within
 from tests.releases.conftest import World
 
 SHA256 = "5e" * 32
@@ -34,28 +30,19 @@ Said = Mapping[str, tuple[str | None, str | None] | str]
 """By image path: the dish and country, or the reply as it came. An item that is not there failed."""
 
 
-class Published(NamedTuple):
-    engine: sa.Engine
-    settings: Settings
-    storage: Storage
-
-
 @pytest.fixture(scope="module")
-def published(server_url: str, template_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
-    """Release 1.0.0 of the three dishes of `tasting`, each in every subtask."""
-    name = f"published_{uuid.uuid4().hex[:8]}"
-    engine = make_engine(_with_database(server_url, name, template_name))
-    settings = Settings(home=tmp_path_factory.mktemp("published"), _env_file=None)  # type: ignore[call-arg]
-    world = World(engine, settings, storage_for(settings)).fill()
-    build_now(engine, settings, world.storage, world.slug, "1.0.0", splits={"test": 1.0})
-    yield Published(engine, settings, world.storage)
+def world(server_url: str, published: Published, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    name = f"web_{uuid.uuid4().hex[:8]}"
+    engine = make_engine(_with_database(server_url, name, published.database))
+    settings = Settings(home=tmp_path_factory.mktemp("web"), _env_file=None)  # type: ignore[call-arg]
+    yield published.world(engine, settings)
     engine.dispose()
     _drop_database(server_url, name)
 
 
 @pytest.fixture
-def session(published: Published) -> Iterator[Session]:
-    with published.engine.connect() as connection:
+def session(world: World) -> Iterator[Session]:
+    with world.engine.connect() as connection:
         outer = connection.begin()
         with Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as session:
             yield session
@@ -63,21 +50,8 @@ def session(published: Published) -> Iterator[Session]:
 
 
 @pytest.fixture
-def app(published: Published, session: Session) -> FastAPI:
-    """The application inside the test's transaction, as tests/conftest.py has it."""
-    app = create_app(published.settings, published.engine)
-
-    def in_the_tests_transaction() -> Iterator[Session]:
-        savepoint = session.begin_nested()
-        try:
-            yield session
-            session.commit()
-        except BaseException:
-            savepoint.rollback() if savepoint.is_active else session.rollback()
-            raise
-
-    app.dependency_overrides[get_session] = in_the_tests_transaction
-    return app
+def app(world: World, session: Session) -> FastAPI:
+    return app_within(session, world.settings)
 
 
 class Plant(Protocol):
@@ -85,13 +59,13 @@ class Plant(Protocol):
 
 
 @pytest.fixture
-def planted(session: Session, published: Published) -> Plant:
+def planted(session: Session, world: World) -> Plant:
     exchanges._kept.clear()
     standings._kept.clear()
     release = get_release(session, "1.0.0")
 
     def make(said: Said, *, subset: Subset | None = None, **values: Any) -> Run:
-        return plant(session, published.storage, release, said, subset=subset or Subset(), **values)
+        return plant(session, world.storage, release, said, subset=subset or Subset(), **values)
 
     return make
 

@@ -24,7 +24,8 @@ from app.jobs import Job
 from app.releases.models import Release, ReleaseStatus
 from tests.conftest import open_browser
 from tests.evaluation.test_evaluate import PLANTED
-from tests.evaluation.web.conftest import SHA256, Plant, Published
+from tests.evaluation.web.conftest import SHA256, Plant
+from tests.releases.conftest import World
 from tests.factories import make_account
 from tests.web.test_hostile_text import ESCAPED, HOSTILE
 
@@ -414,17 +415,17 @@ def test_the_leaderboard_ranks_whole_runs_and_says_why_others_are_not_there(
     assert cells(shown, "busy", others)[-1] == "It is under way."
 
 
-def test_the_board_is_the_same_from_what_was_kept(researcher: TestClient, planted: Plant, published: Published) -> None:
+def test_the_board_is_the_same_from_what_was_kept(researcher: TestClient, planted: Plant, world: World) -> None:
     planted(PLANTED)
     better = planted(ALL_RIGHT, model="better")
     first = page(researcher, "/releases/1.0.0/leaderboard")
-    kept = set(published.storage.list("evaluation/"))
+    kept = set(world.storage.list("evaluation/"))
     assert len([key for key in kept if "verdicts-" in key]) >= 2
     standings._kept.clear()
     assert page(researcher, "/releases/1.0.0/leaderboard") == first
     better.finished_at = now()  # it went on, and ended anew
     page(researcher, "/releases/1.0.0/leaderboard")
-    assert len(set(published.storage.list("evaluation/")) - kept) == 1
+    assert len(set(world.storage.list("evaluation/")) - kept) == 1
 
 
 def test_a_resumed_runs_figures_are_not_yesterdays(researcher: TestClient, session: Session, planted: Plant) -> None:

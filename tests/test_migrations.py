@@ -52,3 +52,17 @@ def test_the_database_refuses_to_change_what_is_only_ever_added(session: Session
 def test_the_session_fixture_writes_for_real(session: Session) -> None:
     account = make_account(session)
     assert session.execute(sa.text("SELECT email FROM account WHERE id = :id"), {"id": account.id}).scalar_one()
+
+
+def test_runs_that_wait_for_their_worker_live_through_a_downgrade(fresh_url: str) -> None:
+    with psycopg.connect(libpq_url(fresh_url)) as connection:
+        connection.execute("SET session_replication_role = replica")  # their release is not what this is about
+        connection.execute(
+            "INSERT INTO run (id, release_id, model, engine, strategy, seed, setup, subset, is_imported, status, "
+            "priority, planned, prices) SELECT gen_random_uuid(), gen_random_uuid(), 'm', 'openai', 'base', 0, '{}', "
+            "'{}', false, 'queued', 0, 0, '{}' FROM generate_series(1, 2)"
+        )
+    command.downgrade(alembic_config(fresh_url), "0001")
+    migrate(fresh_url)
+    with psycopg.connect(libpq_url(fresh_url)) as connection:
+        assert connection.execute("SELECT spec, spec_sha256 FROM run").fetchall() == [(None, None)] * 2

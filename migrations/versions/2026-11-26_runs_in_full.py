@@ -56,6 +56,7 @@ def upgrade() -> None:
     op.create_check_constraint(op.f("ck_run_budget_usd"), "run", "budget_usd > 0")
     op.alter_column("run", "spec", existing_type=JSON, nullable=True)
     op.alter_column("run", "spec_sha256", existing_type=sa.String(length=64), nullable=True)
+    op.execute("UPDATE run SET spec = NULL, spec_sha256 = NULL WHERE spec_sha256 = ''")  # as a downgrade left them
     op.drop_index(op.f("ix_run_spec_sha256"), table_name="run")
     op.create_index(
         "uq_run_spec_sha256", "run", ["spec_sha256"], unique=True, postgresql_where=sa.text("NOT is_imported")

@@ -5,6 +5,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -63,12 +64,14 @@ def drive(
 
     Each chunk is one transaction and the only checkpoint, so a run that was killed goes on behind the last one. Only
     questions that failed are ever asked again. Between chunks the run's status is looked at: paused or cancelled, it
-    ends at once, answers kept. It ends, too, at its budget, and after CHUNK failures in a row. Raises what the fleet
-    raises.
+    ends at once. It ends, too, at its budget, and after CHUNK failures in a row. However it ends, what has come back is
+    kept: it was paid for. Raises what the fleet raises.
     """
     with transaction(database) as session:
         answered = answered_of(session, run.id)
         cost = spent(session, run.id).usd(run.prices)
+    if (end := _at_budget(run, cost)) is not None and len(answered) < len(asked):
+        return end
     remaining = [one for one in asked if (one.item.item_id, one.slot) not in answered]
     done, failures = len(asked) - len(remaining), 0
     progress(done, len(asked))
@@ -101,8 +104,9 @@ def drive(
             if len(ready) < CHUNK and moment - kept_at < KEEP_SECONDS and not is_over:
                 continue
             while True:
-                chunk, ready = ready[:CHUNK], ready[CHUNK:]
+                chunk = ready[:CHUNK]
                 status = _keep(database, run.id, chunk)
+                ready = ready[CHUNK:]
                 done += len(chunk)
                 for _, reply, is_cached in chunk:
                     failures = failures + 1 if reply.error is not None else 0
@@ -115,12 +119,21 @@ def drive(
                 return Drive(status)
             if is_over or failures >= CHUNK:
                 return Drive(None)
-            if run.budget_usd is not None and cost >= run.budget_usd:
-                return Drive(RunStatus.PAUSED, f"Stopped at its budget: {cost:.4f} of {run.budget_usd:.4f} USD.")
+            if (end := _at_budget(run, cost)) is not None:
+                return end
             if is_stopping():
                 return Drive(RunStatus.QUEUED)
     finally:
+        if ready:
+            with suppress(sa.exc.SQLAlchemyError):  # of which the run ends already
+                _keep(database, run.id, ready)
         source.close()
+
+
+def _at_budget(run: Run, cost: float) -> Drive | None:
+    if run.budget_usd is None or cost < run.budget_usd:
+        return None
+    return Drive(RunStatus.PAUSED, f"Stopped at its budget: {cost:.4f} of {run.budget_usd:.4f} USD.")
 
 
 def answered_of(session: Session, run_id: uuid.UUID) -> set[tuple[uuid.UUID, int]]:

@@ -44,6 +44,7 @@ class LocalFleet:
         self._pool = ThreadPoolExecutor(engine.in_flight, thread_name_prefix="ask")
         self._done: queue.SimpleQueue[tuple[int, list[Reply] | Exception]] = queue.SimpleQueue()
         self._out = 0
+        self._fault: Exception | None = None
 
     def describe(self, is_wanted: Callable[[], bool] = lambda: True) -> dict[str, Any]:
         return self._engine.describe()
@@ -57,18 +58,23 @@ class LocalFleet:
         self._pool.submit(self._answer, key, batch)
 
     def finished(self, seconds: float) -> list[tuple[int, list[Reply]]]:
+        """A fault is raised once all that came before it was given back."""
         back: list[tuple[int, list[Reply]]] = []
         deadline = time.monotonic() + seconds
         try:
-            while True:
+            while self._fault is None:
                 left = 0.0 if back else deadline - time.monotonic()
                 key, outcome = self._done.get(block=left > 0, timeout=left if left > 0 else None)
                 self._out -= 1
                 if isinstance(outcome, Exception):
-                    raise outcome
-                back.append((key, outcome))
+                    self._fault = outcome
+                else:
+                    back.append((key, outcome))
         except queue.Empty:
             return back
+        if back:
+            return back
+        raise self._fault
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

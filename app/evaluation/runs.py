@@ -1,7 +1,7 @@
 """Runs as people steer them: asked for, paused, resumed, cancelled, moved forward."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
@@ -12,6 +12,7 @@ from app.accounts.service import record
 from app.db import now
 from app.errors import Conflict, Invalid
 from app.evaluation.engines import Setup, check, engine_class
+from app.evaluation.ledger import spent
 from app.evaluation.models import Prediction, Run, RunStatus
 from app.evaluation.plan import Subset
 from app.evaluation.prompts import Strategy
@@ -55,6 +56,7 @@ def start_run(
         )
     check(setup)
     _checked(priority, budget_usd)
+    check_budget(budget_usd, prices)
     run = Run(
         release_id=release.id, model=model, engine=setup.engine, strategy=strategy.value, seed=seed,
         setup=setup.as_json(), subset=(subset or Subset()).as_json(), priority=priority, prices=prices or {},
@@ -77,6 +79,16 @@ def _checked(priority: int, budget_usd: float | None) -> None:
         faults["budget_usd"] = "An amount above 0, in US dollars; leave it empty for none."
     if faults:
         raise Invalid("Please mend what is marked.", fields=faults)
+
+
+def check_budget(budget_usd: float | None, prices: Mapping[str, float] | None) -> None:
+    """Refuses a budget that could never end a run. Raises Invalid."""
+    if budget_usd is not None and not prices:
+        raise Invalid(
+            "No price is known of this model, so a budget can't stop it; give it one in TERROIR_MODELS_FILE, or leave "
+            "the budget out.",
+            fields={"budget_usd": "No price is known of this model: leave this empty."},
+        )
 
 
 def _under_way(session: Session, run: Run) -> Run | None:
@@ -146,7 +158,14 @@ def resume(
         raise NotNow(f"This run is {run.status.value} already.")
     if budget_usd is not None:
         _checked(run.priority, budget_usd)
+        check_budget(budget_usd, run.prices)
         run.budget_usd = budget_usd
+    used = spent(session, run.id).usd(run.prices)
+    if run.budget_usd is not None and used >= run.budget_usd:
+        raise NotNow(
+            f"This run has used its budget ({used:.4f} of {run.budget_usd:.4f} USD); give it a larger one: "
+            f"terroir run resume {str(run.id)[:8]} --budget USD."
+        )
     _queue(session, run)
     record(session, account, "run.resumed", "run", run.id)
     return run

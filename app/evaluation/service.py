@@ -18,7 +18,7 @@ from app.evaluation.plan import Asked, Subset, differences, plan, spec_of, spec_
 from app.evaluation.prompts import Strategy
 from app.evaluation.provenance import provenance
 from app.evaluation.reading import ReleaseFiles, release_files
-from app.evaluation.runs import lock_key
+from app.evaluation.runs import check_budget, lock_key
 from app.evaluation.scoring import forget_scores
 from app.releases.models import Release
 from app.storage import Storage
@@ -56,6 +56,7 @@ def evaluate(
     The run is found again by its spec. Raises NothingToAsk, AlreadyRunning, UnusableEngine and Invalid.
     """
     subset = subset or Subset()
+    check_budget(budget_usd, prices)
     asked = plan(files.items(), subset, seed)
     fleet = open_fleet(setup)
     try:

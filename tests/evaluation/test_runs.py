@@ -48,7 +48,14 @@ def waiting(session: Session) -> list[str]:
 def test_a_run_waits_in_its_own_queue_with_all_it_needs(world: World, release: Release) -> None:
     with transaction(world.engine) as session:
         admin = make_account(session, Role.ADMIN)
-        run = start(session, subset=Subset((Subtask.SF,), 2), seed=3, account=admin, budget_usd=1.5)
+        run = start(
+            session,
+            subset=Subset((Subtask.SF,), 2),
+            seed=3,
+            account=admin,
+            prices={"input_per_million": 1.0},
+            budget_usd=1.5,
+        )
         assert run.status is RunStatus.QUEUED
         assert Setup.of(run.setup) == SETUP
         assert Subset.of(run.subset) == Subset((Subtask.SF,), 2)

@@ -33,7 +33,7 @@ HTML_BYTES = 100_000
 As = Callable[[Role], TestClient]
 ALL_RIGHT = {path: {"K": ("koshary", "Egypt"), "P": ("pizza", "Italy"), "C": ("ceviche", "Peru")}[dish]
              for path, dish in zip(sorted(PLANTED), "KPC" * 4, strict=True)}  # fmt: skip
-FORM = {"version": "1.0.0", "model": "qwen3-vl-8b", "strategy": "cot", "subtasks": ["SF", "MFB"], "seed": "7",
+FORM = {"version": "1.0.0", "model": "gemini-2.5-pro", "strategy": "cot", "subtasks": ["SF", "MFB"], "seed": "7",
         "priority": "3", "limit": "10", "budget_usd": "2.5"}  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def test_a_run_is_asked_for(researcher: TestClient, session: Session) -> None:
     assert reply.status_code == 303
     run = session.exec(select(Run)).one()
     assert reply.headers["location"] == f"/runs/{run.id}"
-    assert (run.model, run.strategy, run.seed, run.priority, run.budget_usd) == ("qwen3-vl-8b", "cot", 7, 3, 2.5)
+    assert (run.model, run.strategy, run.seed, run.priority, run.budget_usd) == ("gemini-2.5-pro", "cot", 7, 3, 2.5)
     assert run.subset == {"subtasks": ["MFB", "SF"], "limit": 10, "slots": [1]}
     assert session.get(Job, run.job_id) is not None
     shown = page(researcher, f"/runs/{run.id}")

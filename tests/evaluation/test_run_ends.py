@@ -1,0 +1,93 @@
+"""How a run ends and what stays of it, and what two who are at it at once can't do to one another."""
+
+import uuid
+
+import pytest
+
+from app.db import transaction
+from app.errors import Invalid
+from app.evaluation import driving, runs, service
+from app.evaluation.engines import Reply, UnusableEngine
+from app.evaluation.fleet import LocalFleet
+from app.evaluation.models import Run, RunStatus
+from app.evaluation.reading import ReleaseFiles, release_files
+from app.evaluation.runs import NotNow
+from app.evaluation.service import evaluate, perform
+from app.releases.models import Release
+from tests.evaluation.scripted_engine import ScriptedEngine
+from tests.evaluation.test_driving import SETUP, Use, rows, said, start
+from tests.releases.conftest import World
+
+PRICES = {"input_per_million": 1.0}
+"""0.001 USD a question, as `said` counts tokens."""
+
+
+@pytest.fixture
+def files(world: World, release: Release) -> ReleaseFiles:
+    return release_files(world.storage, release)
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Use:
+    def used(engine: ScriptedEngine) -> ScriptedEngine:
+        monkeypatch.setattr(service, "open_fleet", lambda setup: LocalFleet(engine))
+        return engine
+
+    return used
+
+
+def get(world: World, run_id: uuid.UUID) -> Run:
+    with transaction(world.engine) as session:
+        return session.get_one(Run, run_id)
+
+
+def test_answers_that_came_before_the_server_refused_us_are_kept(world: World, files: ReleaseFiles, use: Use) -> None:
+    def script(image: str) -> Reply:
+        if len(engine.asked) > 5:
+            raise UnusableEngine("No credit is left.")
+        return said()
+
+    engine = use(ScriptedEngine(script))
+    run_id = start(world)
+    with pytest.raises(UnusableEngine):
+        perform(world.engine, world.storage, run_id)
+    assert len(rows(world, run_id)) == 5
+    assert get(world, run_id).error == "No credit is left."
+
+
+def test_what_was_paid_for_is_kept_also_past_the_budget(
+    world: World, files: ReleaseFiles, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driving, "CHUNK", 2)
+    use(ScriptedEngine(lambda image: said(), batch_size=3, seconds=0.05))
+    run_id = start(world, prices=PRICES, budget_usd=0.0015)
+    assert perform(world.engine, world.storage, run_id).status is RunStatus.PAUSED
+    assert len(rows(world, run_id)) == 3, "the third came with the first two"
+
+
+def test_a_run_at_its_budget_asks_nothing_until_it_has_a_larger_one(
+    world: World, files: ReleaseFiles, release: Release, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driving, "CHUNK", 2)
+    engine = use(ScriptedEngine(lambda image: said()))
+    run_id = start(world, prices=PRICES, budget_usd=0.0015)
+    assert perform(world.engine, world.storage, run_id).status is RunStatus.PAUSED
+    asked = len(engine.asked)
+    with transaction(world.engine) as session, pytest.raises(NotNow, match="has used its budget"):
+        runs.resume(session, run_id)
+    run, _ = evaluate(world.engine, release, files, SETUP, model="scripted", prices=PRICES, budget_usd=0.001)
+    assert (run.id, run.status) == (run_id, RunStatus.PAUSED)
+    assert "budget" in (run.error or "")
+    assert len(engine.asked) == asked
+
+
+def test_a_budget_that_could_stop_nothing_is_refused(world: World, files: ReleaseFiles, release: Release) -> None:
+    with pytest.raises(Invalid, match="No price is known"):
+        start(world, budget_usd=1.0)
+    with pytest.raises(Invalid, match="No price is known"):
+        evaluate(world.engine, release, files, SETUP, model="scripted", budget_usd=1.0)
+    run_id = start(world)
+    with transaction(world.engine) as session:
+        runs.pause(session, run_id)
+        with pytest.raises(Invalid, match="No price is known"):
+            runs.resume(session, run_id, budget_usd=1.0)

@@ -65,16 +65,18 @@ def evaluate(
         with transaction(database) as session:
             run = _of_spec(session, sha256)
             if run is None:
-                run = Run(release_id=release.id, model=model, engine=setup.engine, strategy=strategy.value, seed=seed)
-                run.spec, run.spec_sha256 = spec, sha256
-            run.setup, run.subset = setup.as_json(), subset.as_json()
-            run.prices, run.budget_usd = prices or {}, budget_usd
-            session.add(run)
-            session.flush()
+                run = Run(
+                    release_id=release.id, model=model, engine=setup.engine, strategy=strategy.value, seed=seed,
+                    setup=setup.as_json(), subset=subset.as_json(), spec=spec, spec_sha256=sha256,
+                )  # fmt: skip
+                session.add(run)
         with _alone(database, run.id) as is_alone:
             if not is_alone:
                 raise AlreadyRunning("Another process is at this very run; wait for it, or stop it first.")
             with transaction(database) as session:
+                run = session.get_one(Run, run.id, with_for_update=True)
+                run.setup, run.budget_usd = setup.as_json(), budget_usd  # its server may have moved meanwhile
+                run.prices = run.prices or prices or {}
                 _begin(session, run, len(asked))
             return _attempt(database, files, fleet, run, asked, progress), asked
     finally:
@@ -151,10 +153,12 @@ def _adopt(session: Session, run: Run, spec: dict[str, object]) -> bool:
 
 
 def _begin(session: Session, run: Run, planned: int) -> None:
+    """The caller holds the run's row, so that nobody keeps figures of the answers there were."""
     if len(answered_of(session, run.id)) < planned:
         forget_scores(session, run.id)
+        run.provenance = provenance()
     run.status, run.error, run.planned = RunStatus.RUNNING, None, planned
-    run.started_at, run.finished_at, run.provenance = now(), None, provenance()
+    run.started_at, run.finished_at = now(), None
     session.add(run)
 
 
@@ -197,6 +201,9 @@ def _end(database: sa.Engine, run_id: uuid.UUID, status: RunStatus | None, error
 
 
 def _of_spec(session: Session, sha256: str) -> Run | None:
+    """Until the transaction ends nobody else can give a run this spec."""
+    key = int.from_bytes(bytes.fromhex(sha256[:16]), "big", signed=True)
+    session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
     return session.exec(select(Run).where(Run.spec_sha256 == sha256, col(Run.is_imported).is_(False))).first()
 
 

@@ -1,6 +1,9 @@
 """How a run ends and what stays of it, and what two who are at it at once can't do to one another."""
 
+import threading
+import time
 import uuid
+from typing import Any
 
 import pytest
 
@@ -12,7 +15,7 @@ from app.evaluation.fleet import LocalFleet
 from app.evaluation.models import Run, RunStatus
 from app.evaluation.reading import ReleaseFiles, release_files
 from app.evaluation.runs import NotNow
-from app.evaluation.service import evaluate, perform
+from app.evaluation.service import AlreadyRunning, evaluate, perform
 from app.releases.models import Release
 from tests.evaluation.scripted_engine import ScriptedEngine
 from tests.evaluation.test_driving import SETUP, Use, rows, said, start
@@ -79,6 +82,65 @@ def test_a_run_at_its_budget_asks_nothing_until_it_has_a_larger_one(
     assert (run.id, run.status) == (run_id, RunStatus.PAUSED)
     assert "budget" in (run.error or "")
     assert len(engine.asked) == asked
+
+
+def test_two_who_start_the_same_run_in_the_same_moment_make_one(
+    world: World, files: ReleaseFiles, release: Release, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = use(ScriptedEngine(lambda image: said(), seconds=0.1))
+    look = service._of_spec
+
+    def slowly(session: Any, sha256: str) -> Run | None:
+        found = look(session, sha256)
+        time.sleep(0.3)
+        return found
+
+    monkeypatch.setattr(service, "_of_spec", slowly)
+    errors: list[Exception] = []
+
+    def go() -> None:
+        try:
+            evaluate(world.engine, release, files, SETUP, model="scripted")
+        except Exception as error:
+            errors.append(error)
+
+    both = [threading.Thread(target=go) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join(30)
+    assert [type(error) for error in errors] == [AlreadyRunning]
+    assert len(engine.asked) == 12
+
+
+def test_a_command_that_is_refused_changes_nothing(
+    world: World, files: ReleaseFiles, release: Release, use: Use
+) -> None:
+    engine = use(ScriptedEngine(lambda image: said()))
+    engine.hold.clear()
+    run_id = start(world, prices=PRICES)
+    driver = threading.Thread(target=perform, args=(world.engine, world.storage, run_id))
+    driver.start()
+    while not engine.asked:
+        time.sleep(0.02)
+    with pytest.raises(AlreadyRunning):
+        evaluate(world.engine, release, files, SETUP, model="scripted", prices=PRICES, budget_usd=0.001)
+    engine.hold.set()
+    driver.join(20)
+    run = get(world, run_id)
+    assert (run.status, run.budget_usd, run.prices) == (RunStatus.FINISHED, None, PRICES)
+
+
+def test_who_asks_nothing_of_a_run_leaves_its_prices_and_what_made_it(
+    world: World, files: ReleaseFiles, release: Release, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(ScriptedEngine(lambda image: said()))
+    first, _ = evaluate(world.engine, release, files, SETUP, model="scripted", prices=PRICES)
+    monkeypatch.setattr(service, "provenance", lambda: {"code_revision": "a later one"})
+    again, _ = evaluate(world.engine, release, files, SETUP, model="scripted", prices={"input_per_million": 9.0})
+    assert (again.id, again.status) == (first.id, RunStatus.FINISHED)
+    assert again.provenance == first.provenance
+    assert again.prices == PRICES
 
 
 def test_a_budget_that_could_stop_nothing_is_refused(world: World, files: ReleaseFiles, release: Release) -> None:

@@ -81,13 +81,20 @@ def document_of(session: Session, storage: Storage, run: Run) -> dict[str, Any]:
     if kept is not None:
         return kept.document
     document = metrics(answers_of(session, storage, run), seed=run.seed)
-    if run.status in OVER:
+    if run.status in OVER and _is_as_it_was(session, run):
         session.execute(
             insert(RunScore)
             .values(run_id=run.id, scorer=SCORER, document=document, created_at=now())
             .on_conflict_do_nothing()
         )
     return document
+
+
+def _is_as_it_was(session: Session, run: Run) -> bool:
+    """Whether nobody has begun to ask again since `run` was read; until the transaction ends, nobody can."""
+    now_so = sa.text("SELECT status, finished_at FROM run WHERE id = :run FOR SHARE")
+    row = session.execute(now_so, {"run": run.id}).one()
+    return (row.status, row.finished_at) == (run.status, run.finished_at)
 
 
 def forget_scores(session: Session, run_id: uuid.UUID) -> None:

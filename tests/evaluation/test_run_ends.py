@@ -9,12 +9,13 @@ import pytest
 
 from app.db import transaction
 from app.errors import Invalid
-from app.evaluation import driving, runs, service
+from app.evaluation import driving, runs, scoring, service
 from app.evaluation.engines import Reply, UnusableEngine
 from app.evaluation.fleet import LocalFleet
 from app.evaluation.models import Run, RunStatus
 from app.evaluation.reading import ReleaseFiles, release_files
 from app.evaluation.runs import NotNow
+from app.evaluation.scoring import document_of
 from app.evaluation.service import AlreadyRunning, evaluate, perform
 from app.releases.models import Release
 from tests.evaluation.scripted_engine import ScriptedEngine
@@ -141,6 +142,30 @@ def test_who_asks_nothing_of_a_run_leaves_its_prices_and_what_made_it(
     assert (again.id, again.status) == (first.id, RunStatus.FINISHED)
     assert again.provenance == first.provenance
     assert again.prices == PRICES
+
+
+def test_figures_made_while_a_run_goes_on_are_not_kept_as_its_own(
+    world: World, files: ReleaseFiles, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = use(ScriptedEngine(lambda image: said() if len(engine.asked) < 9 else Reply(error="away")))
+    run_id = start(world)
+    assert perform(world.engine, world.storage, run_id).status is RunStatus.INCOMPLETE
+    make = scoring.metrics
+
+    def meanwhile(*answers: Any, **options: Any) -> dict[str, Any]:
+        monkeypatch.setattr(scoring, "metrics", make)
+        engine.script = lambda image: said()
+        with transaction(world.engine) as session:
+            runs.resume(session, run_id)
+        assert perform(world.engine, world.storage, run_id).status is RunStatus.FINISHED
+        return make(*answers, **options)
+
+    monkeypatch.setattr(scoring, "metrics", meanwhile)
+    with transaction(world.engine) as session:
+        document_of(session, world.storage, session.get_one(Run, run_id))
+    with transaction(world.engine) as session:
+        document = document_of(session, world.storage, session.get_one(Run, run_id))
+    assert sum(group["n"] for group in document["subtasks"].values()) == 12
 
 
 def test_a_budget_that_could_stop_nothing_is_refused(world: World, files: ReleaseFiles, release: Release) -> None:

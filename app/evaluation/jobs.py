@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from app.db import transaction
-from app.evaluation.models import RunStatus
+from app.evaluation.models import Run, RunStatus
 from app.evaluation.runs import RUN_JOB
 from app.evaluation.scoring import OVER, document_of
 from app.evaluation.service import perform
@@ -17,7 +17,12 @@ from app.storage import storage_for
 def run(context: JobContext) -> dict[str, Any]:
     run_id = uuid.UUID(context.job.arguments["run_id"])
     storage = storage_for(context.settings)
-    run = perform(context.engine, storage, run_id, progress=context.progress, is_stopping=context.is_stopping)
+    with transaction(context.engine) as session:
+        run = session.get_one(Run, run_id)
+    if run.job_id == context.job.id:
+        run = perform(context.engine, storage, run_id, progress=context.progress, is_stopping=context.is_stopping)
+    if run.job_id != context.job.id:  # it was set aside and resumed before this job took notice
+        return {"run": str(run.id), "status": "left to a later job"}
     if run.status in (RunStatus.QUEUED, RunStatus.RUNNING):
         raise Interrupted
     if run.status in OVER:

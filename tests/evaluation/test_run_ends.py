@@ -9,14 +9,16 @@ import pytest
 
 from app.db import transaction
 from app.errors import Invalid
-from app.evaluation import driving, runs, scoring, service
+from app.evaluation import driving, jobs, runs, scoring, service
 from app.evaluation.engines import Reply, UnusableEngine
 from app.evaluation.fleet import LocalFleet
 from app.evaluation.models import Run, RunStatus
+from app.evaluation.people import doubts
 from app.evaluation.reading import ReleaseFiles, release_files
 from app.evaluation.runs import NotNow
 from app.evaluation.scoring import document_of
 from app.evaluation.service import AlreadyRunning, evaluate, perform
+from app.jobs import Job, JobContext
 from app.releases.models import Release
 from tests.evaluation.scripted_engine import ScriptedEngine
 from tests.evaluation.test_driving import SETUP, Use, rows, said, start
@@ -166,6 +168,40 @@ def test_figures_made_while_a_run_goes_on_are_not_kept_as_its_own(
     with transaction(world.engine) as session:
         document = document_of(session, world.storage, session.get_one(Run, run_id))
     assert sum(group["n"] for group in document["subtasks"].values()) == 12
+
+
+def test_a_job_leaves_its_run_to_the_one_that_came_with_resuming_it(
+    world: World, files: ReleaseFiles, use: Use
+) -> None:
+    engine = use(ScriptedEngine(lambda image: said()))
+    run_id = start(world)
+    first = get(world, run_id).job_id
+    with transaction(world.engine) as session:
+        runs.pause(session, run_id)
+        second = runs.resume(session, run_id).job_id
+    assert second != first
+
+    def work(job_id: uuid.UUID | None) -> dict[str, Any]:
+        with transaction(world.engine) as session:
+            job = session.get_one(Job, job_id)
+        return jobs.run(JobContext(world.engine, world.settings, job))
+
+    assert work(first)["status"] == "left to a later job"
+    assert (engine.asked, get(world, run_id).status) == ([], RunStatus.QUEUED)
+    assert work(second)["status"] == "finished"
+
+
+def test_what_is_kept_at_hand_may_be_emptied_by_another_request(
+    world: World, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Emptied(dict[Any, Any]):
+        def __setitem__(self, key: Any, value: Any) -> None:
+            super().__setitem__(key, value)
+            self.clear()
+
+    monkeypatch.setattr(doubts, "_KEPT", Emptied())
+    with transaction(world.engine) as session:
+        assert doubts.study(session, world.storage, release).voters == ()
 
 
 def test_a_budget_that_could_stop_nothing_is_refused(world: World, files: ReleaseFiles, release: Release) -> None:

@@ -30,8 +30,8 @@ from tests.releases.conftest import World
 
 
 @contextmanager
-def working(world: World, url: str, *words: str) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "TERROIR_HOME": str(world.settings.home), "TERROIR_DATABASE_URL": url}
+def working(settings: Settings, url: str, *words: str) -> Iterator[subprocess.Popen[str]]:
+    environment = {**os.environ, "TERROIR_HOME": str(settings.home), "TERROIR_DATABASE_URL": url}
     command = [Path(sys.executable).parent / "terroir", "worker", *words]
     with subprocess.Popen(command, env=environment, cwd=ROOT, text=True, stdout=subprocess.PIPE) as process:
         try:
@@ -73,7 +73,7 @@ def test_a_worker_that_is_told_to_stop_leaves_the_run_to_the_next(
 
     with serving(script) as server:
         run_id = start(world, server.base_url)
-        with working(world, fresh_url, "--queue", "evaluation") as process:
+        with working(world.settings, fresh_url, "--queue", "evaluation") as process:
             until(lambda session: show_run(session, run_id).progress.done >= 2, world.engine)
             process.send_signal(signal.SIGTERM)
             began = time.monotonic()
@@ -86,7 +86,7 @@ def test_a_worker_that_is_told_to_stop_leaves_the_run_to_the_next(
             assert (shown.job.status, shown.job.attempts) == (JobStatus.QUEUED, 0)
             before = shown.progress.done
         assert 2 <= before < 12
-        with working(world, fresh_url):
+        with working(world.settings, fresh_url):
             until(lambda session: status(session, run_id) is RunStatus.FINISHED, world.engine)
         assert len(server.requests) <= 12 + 2, "only what was under way is asked again"
     with transaction(world.engine) as session:
@@ -102,7 +102,7 @@ def test_a_refused_key_fails_the_run_and_its_job_with_the_same_sentence(
 ) -> None:
     with serving(lambda request: refused(401, "Invalid key")) as server:
         run_id = start(world, server.base_url)
-        with working(world, fresh_url):
+        with working(world.settings, fresh_url):
             until(lambda session: status(session, run_id) is RunStatus.FAILED, world.engine)
     with transaction(world.engine) as session:
         shown = show_run(session, run_id)
@@ -167,3 +167,14 @@ def test_only_what_was_given_up_does_not_come_back(error: Exception, again: int 
         assert decision is not None
         assert decision.retry_at is not None
         assert abs((decision.retry_at - now()).total_seconds() - again) < 1
+
+
+def test_looking_after_dead_workers_leaves_nothing_behind(
+    fresh_engine: sa.Engine, settings: Settings, fresh_url: str
+) -> None:
+    with transaction(fresh_engine) as session:
+        connection = session.connection().connection.driver_connection
+        jobs.retry_stalled.configure(connection=connection).defer(timestamp=0)
+    count = sa.text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'terroir.retry_stalled'")
+    with working(settings, fresh_url, "--queue", "maintenance"):
+        until(lambda session: session.execute(count).scalar() == 0, fresh_engine)

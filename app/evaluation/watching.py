@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 from app.db import now
 from app.errors import NotFound
 from app.evaluation.models import Run, RunStatus
+from app.evaluation.scoring import OVER
 from app.jobs import Job, JobStatus
 from app.releases.models import Release
 
@@ -24,8 +25,8 @@ class UnknownRun(NotFound):
 
 
 class Progress(NamedTuple):
-    """`done` has an answer, `failed` none yet though it was asked. `per_minute` over the last minute; `seconds_left`
-    None while nobody can know."""
+    """`done` has an answer, `failed` none yet though it was asked. `per_minute` over the last minute, 0 once it is
+    over; `seconds_left` None while nobody can know."""
 
     planned: int
     done: int
@@ -127,10 +128,33 @@ _COUNTS = sa.text(
 )
 
 
+class _Counts(NamedTuple):
+    done: int = 0
+    failed: int = 0
+    fresh: int = 0
+
+
+_KEPT: dict[tuple[uuid.UUID, datetime | None], _Counts] = {}
+_MOST = 10_000
+
+
+def _counted(session: Session, runs: Sequence[Run], at: datetime) -> dict[uuid.UUID, _Counts]:
+    """Answers of runs that are over stay as they are: theirs are counted once, for a list asks every two seconds."""
+    over = {run.id: (run.id, run.finished_at) for run in runs if run.status in OVER}
+    found = {run_id: counts for run_id, key in over.items() if (counts := _KEPT.get(key)) is not None}
+    scope = {"runs": [run.id for run in runs if run.id not in found], "since": at - timedelta(seconds=RATE_SECONDS)}
+    if len(_KEPT) > _MOST:
+        _KEPT.clear()
+    for row in session.execute(_COUNTS, scope) if scope["runs"] else ():
+        found[row.run_id] = _Counts(row.done, row.failed, 0 if row.run_id in over else row.fresh)
+        if row.run_id in over:
+            _KEPT[over[row.run_id]] = found[row.run_id]
+    return found
+
+
 def _shown(session: Session, runs: Sequence[Run]) -> list[ShownRun]:
     at = now()
-    scope = {"runs": [run.id for run in runs], "since": at - timedelta(seconds=RATE_SECONDS)}
-    counts = {row.run_id: row for row in session.execute(_COUNTS, scope)}
+    counts = _counted(session, runs, at)
     releases = {
         one.id: one for one in session.exec(select(Release).where(col(Release.id).in_({r.release_id for r in runs})))
     }
@@ -139,15 +163,15 @@ def _shown(session: Session, runs: Sequence[Run]) -> list[ShownRun]:
         ShownRun(
             run,
             releases[run.release_id],
-            _progress(run, counts.get(run.id), at),
+            _progress(run, counts.get(run.id, _Counts()), at),
             jobs.get(run.job_id) if run.job_id else None,
         )
         for run in runs
     ]
 
 
-def _progress(run: Run, counts: Any, at: datetime) -> Progress:
-    done, failed, fresh = (counts.done, counts.failed, counts.fresh) if counts else (0, 0, 0)
+def _progress(run: Run, counts: _Counts, at: datetime) -> Progress:
+    done, failed, fresh = counts
     seconds = float(RATE_SECONDS)
     if run.started_at is not None:
         seconds = min(seconds, max(1.0, (at - run.started_at).total_seconds()))

@@ -175,6 +175,37 @@ def test_progress_counts_answers_and_knows_the_time_left(world: World, release: 
         assert show_run(session, run.id).progress.seconds_left is None
 
 
+def test_answers_of_runs_that_are_over_are_counted_once(world: World, release: Release) -> None:
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        asked.append(statement)
+
+    with transaction(world.engine) as session:
+        over, coming = start(session), start(session, seed=1)
+        item = session.execute(sa.text("SELECT item_id FROM release_item LIMIT 1")).scalar_one()
+        for run in (over, coming):
+            keep_rows(session, [_row(run, item, "ok", 1)])
+        over.status, over.finished_at = RunStatus.FINISHED, now()
+        session.flush()
+        sa.event.listen(world.engine, "before_cursor_execute", note)
+        shown = [{one.run.id: one.progress for one in list_runs(session)} for _ in range(2)]
+        assert shown[0] == shown[1]
+        assert (shown[0][over.id].done, shown[0][over.id].per_minute) == (1, 0)
+        assert sum("FROM prediction" in one for one in asked) == 2
+        list_runs(session)
+        coming.status, coming.finished_at = RunStatus.INCOMPLETE, now()
+        session.flush()
+        list_runs(session)
+        del asked[:]
+        list_runs(session)
+        assert not any("FROM prediction" in one for one in asked)
+        over.finished_at = now()  # it was asked again
+        session.flush()
+        list_runs(session)
+        assert any("FROM prediction" in one for one in asked)
+
+
 def _row(run: Run, item_id: uuid.UUID, state: str, age_seconds: float) -> dict[str, Any]:
     return {
         "run_id": run.id, "item_id": item_id, "slot": 1, "repeat": 0, "state": state, "is_cached": False,

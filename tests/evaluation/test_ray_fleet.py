@@ -273,6 +273,8 @@ def test_a_cluster_that_is_not_there_is_said_at_once(
 
 
 IN_PLACE = """
+import asyncio
+import signal
 import threading
 from app.evaluation.engines import ENGINES, Question, Setup
 from app.evaluation.fleet import open_fleet
@@ -280,15 +282,26 @@ from tests.evaluation.fake_engine import NAME, WHERE
 
 ENGINES[NAME] = WHERE
 fleets = []
-thread = threading.Thread(target=lambda: fleets.append(open_fleet(Setup(NAME, {model!r}, 16))))
-thread.start()
-thread.join()
-fleets[0].describe()
-fleets[0].submit(7, [Question("a", b"b", "image/png")])
-while not (back := fleets[0].finished(1)):
-    pass
-print(back[0][0], back[0][1][0].text, flush=True)
-threading.Event().wait()
+
+def ask():
+    thread = threading.Thread(target=lambda: fleets.append(open_fleet(Setup(NAME, {model!r}, 16))))
+    thread.start()
+    thread.join()
+    fleets[0].describe()
+    fleets[0].submit(7, [Question("a", b"b", "image/png")])
+    while not (back := fleets[0].finished(1)):
+        pass
+    print(back[0][0], back[0][1][0].text, flush=True)
+
+async def work():
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    await asyncio.to_thread(ask)
+    await told.wait()
+    print("told", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(work())
 """
 
 
@@ -309,6 +322,8 @@ def test_a_cluster_started_in_place_outlives_its_thread_and_ends_with_its_proces
         assert process.stdout.readline() == f"7 {answer_to(Question('a', b'b', 'image/png'), ('yes', 'no'))}\n"
         family = {child: child.name() for child in psutil.Process(process.pid).children(recursive=True)}
         assert {"raylet", "gcs_server", "ray::EngineActor"} <= set(family.values())
+        process.terminate()
+        assert process.stdout.readline() == "told\n", "Ray leaves SIGTERM to the worker"
         process.kill()
         assert process.stderr.read().count("\n") <= 1  # that it runs on the processor
     # Ray's two agents spend a minute on telling the head, which is gone too, before they end as well.

@@ -22,6 +22,8 @@ _lock = threading.Lock()
 
 def join() -> None:
     """Connects this process to its cluster, once for all its runs. Raises UnusableEngine."""
+    # Read when ray is imported. SIGTERM tells a worker to hand its runs back; Ray would print a stack at it.
+    os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")
     import ray
 
     with _lock:

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 
 from app.db import now
 from app.evaluation.metrics.answers import Answer
-from app.evaluation.metrics.document import metrics
+from app.evaluation.metrics.document import in_order, metrics
 from app.evaluation.models import Prediction, Run, RunScore, RunStatus
 from app.evaluation.plan import Asked, Subset, plan
 from app.evaluation.released import released_items
@@ -79,8 +79,8 @@ def document_of(session: Session, storage: Storage, run: Run) -> dict[str, Any]:
     """The metrics document. Kept once the run is over; computed each time before that."""
     kept = session.get(RunScore, (run.id, SCORER))
     if kept is not None:
-        return kept.document
-    document = metrics(answers_of(session, storage, run), seed=run.seed)
+        return in_order(kept.document)
+    document = _measured(session, storage, run)
     if run.status in OVER and _is_as_it_was(session, run):
         session.execute(
             insert(RunScore)
@@ -88,6 +88,11 @@ def document_of(session: Session, storage: Storage, run: Run) -> dict[str, Any]:
             .on_conflict_do_nothing()
         )
     return document
+
+
+def _measured(session: Session, storage: Storage, run: Run, *, aliases: bool = False) -> dict[str, Any]:
+    asked = {one.item.subtask.value for one in asked_of(session, storage, run) if one.slot == 1}
+    return metrics(answers_of(session, storage, run), asked=asked, aliases=aliases, seed=run.seed)
 
 
 def _is_as_it_was(session: Session, run: Run) -> bool:
@@ -148,4 +153,4 @@ def report(session: Session, storage: Storage, run: Run, *, aliases: bool = Fals
     """The metrics document under its head; with `aliases`, each group also has `name_accuracy_with_aliases`."""
     if not aliases:
         return _head(session, run) | document_of(session, storage, run)
-    return _head(session, run) | metrics(answers_of(session, storage, run), aliases=True, seed=run.seed)
+    return _head(session, run) | _measured(session, storage, run, aliases=True)

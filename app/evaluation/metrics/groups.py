@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from app import geography
 from app.evaluation.metrics.answers import Answer, Scored
 
-_NEAR_TO_FAR = ("same_country", "same_continent", "cross_continent")
+NEAR_TO_FAR = ("same_country", "same_continent", "cross_continent")
 
 
 def distance(answer: Answer) -> str | None:
@@ -32,5 +32,5 @@ def groups(scored: Iterable[Scored], of: Callable[[Answer], str | None]) -> dict
     for one in scored:
         if (name := of(one.answer)) is not None:
             found.setdefault(name, []).append(one)
-    place = {name: str(index) for index, name in enumerate(_NEAR_TO_FAR)}
+    place = {name: str(index) for index, name in enumerate(NEAR_TO_FAR)}
     return {name: found[name] for name in sorted(found, key=lambda name: place.get(name, name))}

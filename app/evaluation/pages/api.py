@@ -15,7 +15,7 @@ from app.evaluation import runs
 from app.evaluation.interchange.export import FileFormat, write_run
 from app.evaluation.ledger import spent
 from app.evaluation.models import Run
-from app.evaluation.pages import forms, views
+from app.evaluation.pages import forms
 from app.evaluation.pages.forms import Wanted
 from app.evaluation.pages.listing import run_page
 from app.evaluation.pages.starting import start_wanted
@@ -89,7 +89,7 @@ def one_run(run_id: uuid.UUID, session: SessionDep, storage: StorageDep, account
         "provenance": run.provenance,
         "source": run.source,
         "ledger": {**used._asdict(), "prices": run.prices, "usd": used.usd(run.prices) if run.prices else None},
-        "metrics": views.in_order(document_of(session, storage, run)) if run.status in OVER else None,
+        "metrics": document_of(session, storage, run) if run.status in OVER else None,
     }
 
 

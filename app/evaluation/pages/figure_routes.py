@@ -198,7 +198,7 @@ def _document(session: Session, storage: Storage, run_id: uuid.UUID) -> tuple[Sh
     shown = show_run(session, run_id)
     if not shown.progress.done:
         raise NoFigures("No question of this run is answered yet, so there are no figures.")
-    return shown, views.in_order(document_of(session, storage, shown.run))
+    return shown, document_of(session, storage, shown.run)
 
 
 def _chosen(known: list[str], subtask: str) -> str:

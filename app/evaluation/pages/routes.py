@@ -144,7 +144,7 @@ def run(
 
 
 def _overview(session: Session, storage: Any, shown: ShownRun) -> dict[str, Any]:
-    document = views.in_order(document_of(session, storage, shown.run))
+    document = document_of(session, storage, shown.run)
     found = exchanges.exchanges_of(session, storage, shown.run)
     second = document.get("slot2")
     turned = exchanges.turned_examples(found)

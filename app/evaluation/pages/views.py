@@ -59,23 +59,6 @@ NO_COUNTRY = "none"
 _SUBTASK, _N = Column("subtask", "Subtask", Unit.TEXT), Column("n", "Answers", Unit.COUNT)
 
 
-def in_order(document: Document) -> dict[str, Any]:
-    """The document with subtasks and distances in the order of every table; the database keeps none."""
-    place = {name: rank for rank, name in enumerate((*SUBTASKS, *GROUP_WORDS))}
-
-    def sort(named: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: named[name] for name in sorted(named, key=lambda name: (place.get(name, len(place)), name))}
-
-    found = dict(document)
-    for key in ("subtasks", "confusion", "leaning"):
-        found[key] = sort(found[key])
-    for key, _ in GROUPINGS.values():
-        found[key] = {name: sort(groups) for name, groups in sort(found[key]).items()}
-    if "slot2" in found:
-        found["slot2"] = in_order(found["slot2"])
-    return found
-
-
 def subtask_table(document: Document) -> Table:
     return Table(
         "subtasks", "Figures by subtask", (_SUBTASK, _N, *FIGURES),

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import psycopg
 import pytest
@@ -28,7 +28,7 @@ from app.releases.publish import build_now
 from app.settings import Settings
 from app.storage import storage_for
 from app.web.session import get_session
-from tests.releases.conftest import World
+from tests.releases.conftest import Original, World
 
 HOME_VARIABLE = "TERROIR_TEST_HOME"
 
@@ -67,21 +67,6 @@ def _with_database(server_url: str, name: str, template: str | None = None) -> s
     return server_url.replace("/terroir?", f"/{name}?")
 
 
-class Published(NamedTuple):
-    """A filled database and the files that go with it."""
-
-    database: str
-    home: Path
-    annotators: list[uuid.UUID]
-
-    def world(self, engine: sa.Engine, settings: Settings) -> World:
-        """`engine` works in a copy of the database; the files are copied to where `settings` say."""
-        shutil.copytree(self.home, settings.home, dirs_exist_ok=True)
-        world = World(engine, settings, storage_for(settings))
-        world.annotators = list(self.annotators)
-        return world
-
-
 def _drop_database(server_url: str, name: str) -> None:
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
@@ -117,7 +102,7 @@ def session(engine: sa.Engine) -> Iterator[Session]:
 
 @pytest.fixture
 def fresh_template(template_name: str) -> str:
-    """What a fresh database begins as; `published.database` where a folder or module says so."""
+    """What a fresh database begins as; a filled one where a folder or module says so."""
     return template_name
 
 
@@ -137,15 +122,26 @@ def fresh_engine(fresh_url: str) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture(scope="session")
-def published(server_url: str, template_name: str, tmp_path_factory: pytest.TempPathFactory) -> Published:
-    """The campaign `tasting` and its release 1.0.0, to be copied. Nobody connects to it."""
-    name, home = f"published_{uuid.uuid4().hex[:8]}", tmp_path_factory.mktemp("published")
-    engine = make_engine(_with_database(server_url, name, template_name))
+def filled(server_url: str, template_name: str, tmp_path_factory: pytest.TempPathFactory) -> Original:
+    """The campaign `tasting`."""
+    name, home = f"filled_{uuid.uuid4().hex[:8]}", tmp_path_factory.mktemp("filled")
     settings = Settings(home=home, _env_file=None)  # type: ignore[call-arg]
+    engine = make_engine(_with_database(server_url, name, template_name))
     world = World(engine, settings, storage_for(settings)).fill()
+    engine.dispose()
+    return Original(name, home, world.annotators)
+
+
+@pytest.fixture(scope="session")
+def published(server_url: str, filled: Original, tmp_path_factory: pytest.TempPathFactory) -> Original:
+    """The campaign `tasting` and its release 1.0.0."""
+    name, home = f"published_{uuid.uuid4().hex[:8]}", tmp_path_factory.mktemp("published")
+    settings = Settings(home=home, _env_file=None)  # type: ignore[call-arg]
+    engine = make_engine(_with_database(server_url, name, filled.database))
+    world = filled.world(engine, settings)
     build_now(engine, settings, world.storage, world.slug, "1.0.0", splits={"test": 1.0})
     engine.dispose()
-    return Published(name, home, world.annotators)
+    return Original(name, home, world.annotators)
 
 
 @pytest.fixture

@@ -14,19 +14,19 @@ from app.evaluation.models import RunScore, RunStatus
 from app.releases.models import Release
 from app.settings import Settings
 from tests.cli.test_commands import Run, run
-from tests.conftest import Published
+from tests.releases.conftest import Original
 
 __all__ = ["run"]
 
 
 @pytest.fixture
-def fresh_template(published: Published) -> str:
+def fresh_template(published: Original) -> str:
     return published.database
 
 
 @pytest.fixture
 def release(
-    published: Published, fresh_engine: sa.Engine, fresh_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    published: Original, fresh_engine: sa.Engine, fresh_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Published as 1.0.0."""
     monkeypatch.setenv("TERROIR_DATABASE_URL", fresh_url)

@@ -8,17 +8,16 @@ from app.evaluation import released
 from app.releases.models import Release
 from app.releases.service import get_release
 from app.settings import Settings
-from tests.conftest import Published
-from tests.releases.conftest import World
+from tests.releases.conftest import Original, World
 
 
 @pytest.fixture
-def fresh_template(published: Published) -> str:
+def fresh_template(published: Original) -> str:
     return published.database
 
 
 @pytest.fixture
-def world(published: Published, fresh_engine: sa.Engine, settings: Settings) -> World:
+def world(published: Original, fresh_engine: sa.Engine, settings: Settings) -> World:
     released._KEPT.clear()  # the release is the same in every test, but some damage their copy
     return published.world(fresh_engine, settings)
 

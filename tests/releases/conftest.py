@@ -3,10 +3,12 @@
 import hashlib
 import io
 import os
+import shutil
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import sqlalchemy as sa
@@ -140,14 +142,34 @@ class World:
         return item
 
 
+class Original(NamedTuple):
+    """A filled database and the files that go with it, to be copied; nobody connects to it."""
+
+    database: str
+    home: Path
+    annotators: list[uuid.UUID]
+
+    def world(self, engine: sa.Engine, settings: Settings) -> World:
+        """`engine` works in a copy of the database; the files are copied to where `settings` say."""
+        shutil.copytree(self.home, settings.home, dirs_exist_ok=True)
+        world = World(engine, settings, storage_for(settings))
+        world.annotators = list(self.annotators)
+        return world
+
+
+@pytest.fixture
+def fresh_template(request: pytest.FixtureRequest, template_name: str, filled: Original) -> str:
+    return filled.database if "world" in request.fixturenames else template_name
+
+
 @pytest.fixture
 def empty_world(fresh_engine: sa.Engine, settings: Settings, storage: Storage) -> World:
     return World(fresh_engine, settings, storage)
 
 
 @pytest.fixture
-def world(empty_world: World) -> World:
-    return empty_world.fill()
+def world(filled: Original, fresh_engine: sa.Engine, settings: Settings) -> World:
+    return filled.world(fresh_engine, settings)
 
 
 @pytest.fixture

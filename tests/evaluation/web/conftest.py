@@ -22,8 +22,8 @@ from app.releases.models import Release
 from app.releases.service import get_release
 from app.settings import Settings
 from app.storage import Storage
-from tests.conftest import Published, _drop_database, _with_database, app_within
-from tests.releases.conftest import World
+from tests.conftest import _drop_database, _with_database, app_within
+from tests.releases.conftest import Original, World
 
 SHA256 = "5e" * 32
 Said = Mapping[str, tuple[str | None, str | None] | str]
@@ -31,7 +31,7 @@ Said = Mapping[str, tuple[str | None, str | None] | str]
 
 
 @pytest.fixture(scope="module")
-def world(server_url: str, published: Published, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(server_url: str, published: Original, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     name = f"web_{uuid.uuid4().hex[:8]}"
     engine = make_engine(_with_database(server_url, name, published.database))
     settings = Settings(home=tmp_path_factory.mktemp("web"), _env_file=None)  # type: ignore[call-arg]

@@ -160,6 +160,12 @@ class Again(procrastinate.BaseRetryStrategy):
         return procrastinate.RetryDecision(retry_in={"seconds": 2 ** min(job.attempts + 1, MAX_ATTEMPTS)})
 
 
+class WorkerEnded(TerroirError):
+    """Nobody had told it to."""
+
+    status = 503
+
+
 class GivenUp(Exception):
     """The job failed too often."""
 
@@ -266,6 +272,11 @@ def run_worker(
             for outcome in await asyncio.gather(end, *workers, return_exceptions=True):
                 if isinstance(outcome, Exception):
                     raise outcome
+            if not told.is_set():
+                raise WorkerEnded(
+                    "The worker ended by itself, most likely because the database went away; start it again, and it "
+                    "goes on with the jobs it was at."
+                )
 
     with queue.replace_connector(connector) as app:
         asyncio.run(work_on())

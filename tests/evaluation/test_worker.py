@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import procrastinate
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from app import jobs
-from app.db import now, transaction
+from app.db import libpq_url, now, transaction
 from app.evaluation import runs
 from app.evaluation.engines import Setup
 from app.evaluation.models import Run, RunStatus
@@ -95,6 +96,35 @@ def test_a_worker_that_is_told_to_stop_leaves_the_run_to_the_next(
         assert run.provenance["packages"]["terroir"]
         job = session.get_one(Job, run.job_id)
         assert (job.status, job.result) == (JobStatus.DONE, {"run": str(run_id), "status": "finished"})
+
+
+@pytest.mark.slow
+def test_a_database_that_goes_away_ends_the_worker_and_costs_no_answer(
+    world: World, release: Release, fresh_url: str, server_url: str
+) -> None:
+    def script(request: Request) -> Scripted:
+        time.sleep(0.3)
+        return answered("pizza", "Italy")
+
+    with serving(script) as server:
+        run_id = start(world, server.base_url)
+        with working(world.settings, fresh_url) as process:
+            until(lambda session: show_run(session, run_id).progress.done >= 2, world.engine)
+            world.engine.dispose()
+            with psycopg.connect(libpq_url(server_url), autocommit=True) as connection:
+                name = world.engine.url.database
+                connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+                connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+                time.sleep(4)
+                connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+            until(
+                lambda session: process.poll() is not None or status(session, run_id) is RunStatus.FINISHED,
+                world.engine,
+            )
+            assert process.poll() != 0, "whoever looks after it has to see that it did not end as told"
+        with working(world.settings, fresh_url):
+            until(lambda session: status(session, run_id) is RunStatus.FINISHED, world.engine)
+        assert len(server.requests) <= 12 + 8, "only what had not been kept is asked again"
 
 
 def test_a_refused_key_fails_the_run_and_its_job_with_the_same_sentence(

@@ -5,6 +5,7 @@ import traceback
 from datetime import UTC, datetime
 
 import typer
+from dotenv import load_dotenv
 from sqlalchemy.exc import OperationalError
 
 from app.cli import data as data_room
@@ -25,6 +26,7 @@ for room in (serving, people, data_room, results, evaluate, models, runs):
 
 def main() -> None:
     try:
+        load_dotenv(".env")  # models' keys, AWS_* and RAY_ADDRESS are read from the environment by others than us
         cli()
     except TerroirError as error:
         _fail(error.message)

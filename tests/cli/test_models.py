@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from app.cli import models
-from app.settings import get_settings
+from app.settings import ROOT, get_settings
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +65,12 @@ def test_nothing_heavy_is_imported() -> None:
     )
     root = Path(models.__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(root)}, timeout=60)
+
+
+def test_a_key_may_stand_in_the_env_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=sesame\nGEMINI_API_KEY=of the file\n")
+    command = [sys.executable, "-c", "from app.cli import main; main()", "models", "--json"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "GEMINI_API_KEY": ""}
+    ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    here = {model["name"]: model["here"]["ok"] for model in json.loads(ended.stdout)["models"]}
+    assert (here["gpt-5"], here["gemini-2.5-pro"]) == (True, False), "what the environment says comes first"

@@ -25,8 +25,8 @@ from app.releases.models import Release, ReleaseStatus
 from tests.conftest import open_browser
 from tests.evaluation.test_evaluate import PLANTED
 from tests.evaluation.web.conftest import SHA256, Plant
-from tests.releases.conftest import World
 from tests.factories import make_account
+from tests.releases.conftest import World
 from tests.web.test_hostile_text import ESCAPED, HOSTILE
 
 HTML_BYTES = 100_000

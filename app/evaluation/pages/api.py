@@ -119,7 +119,7 @@ def cancel(run_id: uuid.UUID, session: SessionDep, account: Researcher) -> dict[
 def predictions(
     run_id: uuid.UUID, session: SessionDep, storage: StorageDep, account: Researcher,
     format: Literal["parquet", "jsonl"] | None = None,  # noqa: A002  (its name in the address)
-    accept: Annotated[str, Header()] = "",
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:  # fmt: skip
     """Every prediction of the run, a row each: JSON Lines, unless `format` or else `Accept` names Parquet."""
     form = FileFormat(format or ("parquet" if _MEDIA_TYPES["parquet"] in accept else "jsonl"))

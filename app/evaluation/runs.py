@@ -163,8 +163,7 @@ def resume(
     used = spent(session, run.id).usd(run.prices)
     if run.budget_usd is not None and used >= run.budget_usd:
         raise NotNow(
-            f"This run has used its budget ({used:.4f} of {run.budget_usd:.4f} USD); give it a larger one: "
-            f"terroir run resume {str(run.id)[:8]} --budget USD."
+            f"This run has used its budget ({used:.4f} of {run.budget_usd:.4f} USD); resume it with a larger one."
         )
     _queue(session, run)
     record(session, account, "run.resumed", "run", run.id)

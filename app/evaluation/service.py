@@ -75,6 +75,8 @@ def evaluate(
                 raise AlreadyRunning("Another process is at this very run; wait for it, or stop it first.")
             with transaction(database) as session:
                 run = session.get_one(Run, run.id, with_for_update=True)
+                if run.status is RunStatus.FINISHED and len(answered_of(session, run.id)) == len(asked):
+                    return run, asked  # as it was, with the time at which it ended
                 run.setup, run.budget_usd = setup.as_json(), budget_usd  # its server may have moved meanwhile
                 run.prices = run.prices or prices or {}
                 _begin(session, run, len(asked))

@@ -49,6 +49,12 @@ class StartBody(BaseModel):
     budget_usd: float | None = Field(default=None, gt=0, lt=1e6, description="The run ends within one chunk of it.")
 
 
+class ResumeBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    budget_usd: float | None = Field(default=None, gt=0, lt=1e6, description="In place of the one it has.")
+
+
 @router.get("")
 def run_list(
     session: SessionDep, account: Researcher, release: str = "", cursor: str = "", limit: int = 50
@@ -100,9 +106,12 @@ def pause(run_id: uuid.UUID, session: SessionDep, account: Researcher) -> dict[s
 
 
 @router.post("/{run_id}/resume")
-def resume(run_id: uuid.UUID, session: SessionDep, account: Researcher) -> dict[str, Any]:
-    """Queues it again; only what has no answer is asked."""
-    return _steered(session, runs.resume(session, run_id, account))
+def resume(
+    run_id: uuid.UUID, session: SessionDep, account: Researcher, body: ResumeBody | None = None
+) -> dict[str, Any]:
+    """Queues it again; only what has no answer is asked. A run that used its budget needs a larger one."""
+    budget_usd = body.budget_usd if body is not None else None
+    return _steered(session, runs.resume(session, run_id, account, budget_usd=budget_usd))
 
 
 @router.post("/{run_id}/cancel")

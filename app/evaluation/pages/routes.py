@@ -189,8 +189,14 @@ def pause(request: Request, session: SessionDep, account: Researcher, run_id: uu
 
 
 @router.post("/runs/{run_id}/resume", name="evaluation:resume")
-def resume(request: Request, session: SessionDep, account: Researcher, run_id: uuid.UUID) -> Response:
-    runs.resume(session, run_id, account)
+def resume(
+    request: Request,
+    session: SessionDep,
+    account: Researcher,
+    run_id: uuid.UUID,
+    budget_usd: Annotated[float | None, Form()] = None,
+) -> Response:
+    runs.resume(session, run_id, account, budget_usd=budget_usd)
     return _back(request, run_id, "It is in the queue again and asks only what has no answer yet.")
 
 

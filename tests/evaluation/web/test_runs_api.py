@@ -19,6 +19,7 @@ from app.accounts.models import Role
 from app.accounts.service import issue_token
 from app.evaluation.models import Run, RunStatus
 from app.releases.models import Release
+from tests.conftest import SignIn
 from tests.evaluation.test_evaluate import PLANTED
 from tests.evaluation.web.conftest import Plant
 from tests.factories import make_account
@@ -138,6 +139,20 @@ def test_a_run_is_steered(program: TestClient) -> None:
     assert program.post(f"{at}/resume").json()["status"] == "queued"
     assert program.post(f"{at}/cancel").json()["status"] == "cancelled"
     assert program.post(f"{at}/cancel").headers["content-type"] == "application/problem+json"
+
+
+def test_a_resumed_run_may_have_a_larger_budget(program: TestClient, browse: SignIn, session: Session) -> None:
+    researcher = browse(make_account(session, Role.RESEARCHER))
+    at = program.post("/api/v1/runs", json=BODY | {"model": "gemini-2.5-pro", "budget_usd": 1}).headers["location"]
+    program.post(f"{at}/pause")
+    assert program.post(f"{at}/resume", json={"budget_usd": -1}).status_code == 422
+    assert program.post(f"{at}/resume", json={"budget_usd": 2}).json()["budget_usd"] == 2
+    program.post(f"{at}/pause")
+    page = at.removeprefix("/api/v1")
+    assert 'name="budget_usd"' in researcher.get(page).text
+    assert researcher.post(f"{page}/resume", data={"budget_usd": "much"}).status_code == 422
+    assert researcher.post(f"{page}/resume", data={"budget_usd": "3.5"}).status_code == 303
+    assert program.get(at).json()["budget_usd"] == 3.5
 
 
 def test_only_researchers_and_admins_may(

@@ -140,7 +140,7 @@ def answered_of(session: Session, run_id: uuid.UUID) -> set[tuple[uuid.UUID, int
     """The questions that have an answer, of whatever state; those that failed have none."""
     rows = session.exec(
         select(Prediction.item_id, Prediction.slot).where(
-            Prediction.run_id == run_id, Prediction.state != State.FAILED.value
+            Prediction.run_id == run_id, Prediction.repeat == 0, Prediction.state != State.FAILED.value
         )
     )
     return {(item_id, slot) for item_id, slot in rows}

@@ -1,6 +1,7 @@
 """From stored replies to figures: no engine is needed, and every reply is read anew by today's parser."""
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -64,15 +65,14 @@ def answer_of(one: Asked, row: Prediction) -> Answer:
     )
 
 
-def asked_with_answers(session: Session, storage: Storage, run: Run) -> list[tuple[Asked, Answer]]:
+def asked_with_answers(session: Session, run: Run, asked: Iterable[Asked]) -> list[tuple[Asked, Answer]]:
     """The questions that had their turn so far and what came of each, in the order of the plan."""
     stored = predictions_of(session, run.id)
-    asked = asked_of(session, storage, run)
     return [(one, answer_of(one, stored[key])) for one in asked if (key := (one.item.item_id, one.slot)) in stored]
 
 
-def answers_of(session: Session, storage: Storage, run: Run) -> list[Answer]:
-    return [answer for _, answer in asked_with_answers(session, storage, run)]
+def answers_of(session: Session, run: Run, asked: Iterable[Asked]) -> list[Answer]:
+    return [answer for _, answer in asked_with_answers(session, run, asked)]
 
 
 def document_of(session: Session, storage: Storage, run: Run) -> dict[str, Any]:
@@ -91,8 +91,9 @@ def document_of(session: Session, storage: Storage, run: Run) -> dict[str, Any]:
 
 
 def _measured(session: Session, storage: Storage, run: Run, *, aliases: bool = False) -> dict[str, Any]:
-    asked = {one.item.subtask.value for one in asked_of(session, storage, run) if one.slot == 1}
-    return metrics(answers_of(session, storage, run), asked=asked, aliases=aliases, seed=run.seed)
+    asked = asked_of(session, storage, run)
+    subtasks = {one.item.subtask.value for one in asked if one.slot == 1}
+    return metrics(answers_of(session, run, asked), asked=subtasks, aliases=aliases, seed=run.seed)
 
 
 def _is_as_it_was(session: Session, run: Run) -> bool:

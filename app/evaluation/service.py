@@ -192,14 +192,18 @@ def _end(database: sa.Engine, run_id: uuid.UUID, status: RunStatus | None, error
         run = session.exec(select(Run).where(Run.id == run_id).with_for_update()).one()
         if run.status not in (RunStatus.QUEUED, RunStatus.RUNNING):
             return run
-        if status is None:
-            missing = run.planned - len(answered_of(session, run_id))
-            status = RunStatus.INCOMPLETE if missing > FAILURES_ALLOWED * run.planned else RunStatus.FINISHED
+        status = status or status_at_end(session, run)
         run.status, run.error = status, error
         is_over = status in (RunStatus.FINISHED, RunStatus.INCOMPLETE, RunStatus.FAILED)
         run.finished_at = now() if is_over else None
         session.add(run)
         return run
+
+
+def status_at_end(session: Session, run: Run) -> RunStatus:
+    """Of a run whose questions all had their turn, here or elsewhere."""
+    missing = run.planned - len(answered_of(session, run.id))
+    return RunStatus.INCOMPLETE if missing > FAILURES_ALLOWED * run.planned else RunStatus.FINISHED
 
 
 def _of_spec(session: Session, sha256: str) -> Run | None:

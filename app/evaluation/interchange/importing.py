@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
 from app.db import UNSTORABLE, now
 from app.errors import Invalid
 from app.evaluation.driving import keep_rows, row_of
 from app.evaluation.engines import Reply
 from app.evaluation.interchange.formats import Format, Given, Named, Read, read_predictions, tool_of
-from app.evaluation.models import Prediction, Run, RunStatus
+from app.evaluation.models import Run
 from app.evaluation.plan import Asked, Subset, plan, spec_sha256
 from app.evaluation.prompts import Strategy
 from app.evaluation.reading import ReleasedItem
 from app.evaluation.released import released_items
 from app.evaluation.replies import MAX_VALUE, PARSER_VERSION, State, storable
 from app.evaluation.scoring import states_of
-from app.evaluation.service import FAILURES_ALLOWED
+from app.evaluation.service import status_at_end
 from app.items.models import Subtask
 from app.items.rows import shown
 from app.items.tables import Fault
@@ -109,7 +109,7 @@ def import_predictions(
         session.add(run)
         session.flush()
         _keep(session, run.id, found)
-        run.status, run.finished_at = _status(session, run), now()
+        run.status, run.finished_at = status_at_end(session, run), now()
         session.flush()
     return ImportReport(
         run,
@@ -280,14 +280,3 @@ def _row(run_id: uuid.UUID, one: Asked, given: Given) -> dict[str, Any]:
     if given.finish not in FINISHES:
         row["finish"] = None  # nobody knows
     return row
-
-
-def _status(session: Session, run: Run) -> RunStatus:
-    """As for a run of ours: incomplete when more questions lack an answer than a run may."""
-    answered = session.exec(
-        select(func.count()).where(
-            Prediction.run_id == run.id, Prediction.repeat == 0, Prediction.state != State.FAILED.value
-        )
-    ).one()
-    is_short = run.planned - answered > FAILURES_ALLOWED * run.planned
-    return RunStatus.INCOMPLETE if is_short else RunStatus.FINISHED

@@ -12,7 +12,7 @@ from app.evaluation.metrics.answers import Answer, Scored, score, sf_references
 from app.evaluation.models import Prediction, Run
 from app.evaluation.plan import Asked
 from app.evaluation.replies import State
-from app.evaluation.scoring import OVER, SCORER, asked_with_answers
+from app.evaluation.scoring import OVER, SCORER, asked_of, asked_with_answers
 from app.items.models import Subtask
 from app.storage import Storage
 
@@ -76,7 +76,7 @@ def exchanges_of(session: Session, storage: Storage, run: Run) -> list[Exchange]
     key = (run.id, run.finished_at, SCORER)
     found = _kept.get(key)
     if found is None:
-        pairs = asked_with_answers(session, storage, run)
+        pairs = asked_with_answers(session, run, asked_of(session, storage, run))
         references = sf_references(answer for _, answer in pairs)
         found = [
             Exchange(one, answer, score(answer, references) if answer.state is State.OK else None)

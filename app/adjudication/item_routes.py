@@ -2,7 +2,6 @@
 
 import uuid
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request
 from sqlmodel import Session
@@ -21,7 +20,7 @@ from app.items.models import Item, Status, Subtask
 from app.judgments.cards import background_words, image_url
 from app.judgments.routes import BROKEN, SKIP_REASONS
 from app.judgments.service import question_keys
-from app.web.render import redirect, redirect_to, render
+from app.web.render import redirect, redirect_to, render, with_query
 from app.web.session import SessionDep
 
 router = APIRouter(include_in_schema=False)
@@ -49,8 +48,7 @@ def grid(
     here = str(request.app.url_path_for("adjudication:items", slug=slug))
 
     def address(**changed: str | None) -> str:
-        query = {key: value for key, value in (filters._asdict() | changed).items() if value}
-        return f"{here}?{urlencode(query)}" if query else here
+        return with_query(here, filters._asdict() | changed)
 
     return render(
         request,

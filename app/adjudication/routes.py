@@ -1,7 +1,6 @@
 """Pages of a campaign for its admins, and for researchers what is theirs to see."""
 
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request
 from sqlmodel import Session
@@ -16,7 +15,7 @@ from app.campaigns.models import Campaign, CampaignStatus
 from app.errors import Invalid
 from app.items import queries as items
 from app.judgments.votes import agreement as campaign_agreement
-from app.web.render import redirect, render
+from app.web.render import redirect, render, with_query
 from app.web.session import SessionDep
 
 router = APIRouter(include_in_schema=False)
@@ -128,5 +127,4 @@ def _is_set(flag: str) -> bool:
 
 
 def _query(by: str, every: bool) -> str:
-    parts = {name: value for name, value in (("by", by), ("all", "1" if every else "")) if value}
-    return f"?{urlencode(parts)}" if parts else ""
+    return with_query("", {"by": by, "all": "1" if every else ""})

@@ -1,10 +1,10 @@
 """Pages and fragments from templates; small messages that survive one redirect."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
@@ -93,6 +93,16 @@ def _nav(request: Request) -> list[tuple[str, str, bool]]:
     ]
     path = request.url.path
     return [(label, href, path == href or path.startswith(href.rstrip("/") + "/")) for label, href in links]
+
+
+def with_query(path: str, parameters: Mapping[str, Any]) -> str:
+    """The address with these parameters; what is empty is left out, and then the question mark.
+
+    >>> with_query("/items", {"status": "approved", "name": ""}), with_query("/items", {"name": None})
+    ('/items?status=approved', '/items')
+    """
+    query = {name: value for name, value in parameters.items() if value}
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def redirect(request: Request, route: str, *, flash: tuple[str, str] | None = None, **params: Any) -> Response:

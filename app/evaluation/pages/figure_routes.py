@@ -3,7 +3,6 @@
 import functools
 import uuid
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from sqlmodel import Session
@@ -26,7 +25,7 @@ from app.items.models import Subtask
 from app.judgments.cards import image_url
 from app.releases.models import Release
 from app.storage import Storage
-from app.web.render import render
+from app.web.render import render, with_query
 from app.web.session import SessionDep, StorageDep
 
 router = APIRouter(include_in_schema=False)
@@ -153,8 +152,7 @@ def predictions(
     here = str(request.app.url_path_for("evaluation:predictions", run_id=run_id))
 
     def address(**more: Any) -> str:
-        query = {name: value for name, value in (filters._asdict() | more).items() if value}
-        return f"{here}?{urlencode(query)}" if query else here
+        return with_query(here, filters._asdict() | more)
 
     return render(
         request,

@@ -3,7 +3,6 @@
 import json
 import uuid
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request
 from sqlmodel import Session
@@ -25,7 +24,7 @@ from app.judgments.cards import image_url
 from app.releases import service as releases
 from app.settings import Settings
 from app.web.forms import PostedForm
-from app.web.render import redirect, render
+from app.web.render import redirect, render, with_query
 from app.web.session import SessionDep, SettingsDep, StorageDep
 
 router = APIRouter(include_in_schema=False)
@@ -64,8 +63,7 @@ def _index(
     here = str(request.app.url_path_for("evaluation:runs"))
 
     def address(**parameters: str) -> str:
-        query = {name: value for name, value in parameters.items() if value}
-        return f"{here}?{urlencode(query)}" if query else here
+        return with_query(here, parameters)
 
     return render(
         request,

@@ -101,7 +101,7 @@ def gpus_gib() -> tuple[float, ...]:
         return ()
     query = [command, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]  # in MiB
     try:
-        out = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout  # noqa: S603
+        out = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout  # noqa: S603  (fixed words, no shell)
     except (OSError, subprocess.SubprocessError):
         return ()
     return tuple(float(line) / 1024 for line in out.split("\n") if line.strip().isdigit())

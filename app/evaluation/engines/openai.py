@@ -168,7 +168,7 @@ class OpenAIEngine:
         try:
             with self._sdk.chat.completions.with_streaming_response.create(
                 model=self._setup.model,
-                messages=messages,  # type: ignore[arg-type]
+                messages=messages,  # type: ignore[arg-type]  # the SDK wants its own TypedDicts
                 **self._decoding,
             ) as response:
                 data = b"".join(response.iter_bytes())

@@ -19,7 +19,7 @@ class GivenUp(Exception):
 def backoff(failures: int) -> float:
     """Seconds until another try after so many failures: doubled each time, jittered so that not all come at once."""
     longest = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(failures - 1, 10))
-    return longest * random.uniform(0.5, 1)  # noqa: S311
+    return longest * random.uniform(0.5, 1)  # noqa: S311  (so that not all come back at once)
 
 
 class Pace:

@@ -32,7 +32,7 @@ Chosen = Annotated[list[uuid.UUID], Query()]
 
 @router.get("/runs/compare", name="evaluation:compare")
 def compare(
-    request: Request, session: SessionDep, storage: StorageDep, account: Researcher, run: Chosen = [], figure: str = "",  # noqa: B006
+    request: Request, session: SessionDep, storage: StorageDep, account: Researcher, run: Chosen = [], figure: str = "",  # noqa: B006  (FastAPI copies it)
 ) -> Response:  # fmt: skip
     found: dict[str, Any] | None = None
     error: TerroirError | None = None
@@ -67,7 +67,7 @@ def compare(
 
 @router.get("/runs/compare/files/{name}", name="evaluation:compare_file")
 def compare_file(
-    session: SessionDep, storage: StorageDep, account: Researcher, name: str, run: Chosen = [], figure: str = "",  # noqa: B006
+    session: SessionDep, storage: StorageDep, account: Researcher, name: str, run: Chosen = [], figure: str = "",  # noqa: B006  (FastAPI copies it)
 ) -> Response:  # fmt: skip
     found = _compared(session, storage, run, _figure(figure))
     comparisons = found["document"]["comparisons"]
@@ -80,7 +80,7 @@ def compare_file(
     }
     if found["matrix"] is not None:
         specs["matrix"] = [" ".join(spec.values())] * len(found["matrix"].rows)
-    every: dict[str, Callable[[], Table]] = {key: lambda table=found[key]: table for key in specs}  # type: ignore[misc]
+    every: dict[str, Callable[[], Table]] = {key: lambda table=found[key]: table for key in specs}  # type: ignore[misc]  # mypy knows no type of a default in a lambda
     charts = {
         "figures": lambda: views.figures_chart(found["figures"]),
         "differences": lambda: views.differences_chart(found["differences"]),

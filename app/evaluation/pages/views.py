@@ -172,7 +172,7 @@ TABLES: dict[str, Callable[[Document], Table]] = {
     "subtasks": subtask_table,
     "rules": rules_table,
     "states": states_table,
-    **{f"by_{by}": lambda document, by=by: group_table(document, by) for by in GROUPINGS},  # type: ignore[misc]
+    **{f"by_{by}": lambda document, by=by: group_table(document, by) for by in GROUPINGS},  # type: ignore[misc]  # mypy knows no type of a default in a lambda
     "confusion": confusion_table,
     "leaning": leaning_table,
 }
@@ -242,10 +242,10 @@ def run_charts(document: Document) -> Iterator[tuple[str, Callable[[], Chart]]]:
     yield "entropy", lambda: entropy_chart(document)
     yield "rules", lambda: rules_chart(document)
     for by in GROUPINGS:
-        yield f"by_{by}", lambda by=by: group_chart(document, by)  # type: ignore[misc]
+        yield f"by_{by}", lambda by=by: group_chart(document, by)  # type: ignore[misc]  # as above
     for subtask in document["subtasks"]:
-        yield f"confusion-{subtask}", lambda subtask=subtask: confusion_chart(document, subtask)  # type: ignore[misc]
-        yield f"leaning-{subtask}", lambda subtask=subtask: leaning_chart(document, subtask)  # type: ignore[misc]
+        yield f"confusion-{subtask}", lambda subtask=subtask: confusion_chart(document, subtask)  # type: ignore[misc]  # as above
+        yield f"leaning-{subtask}", lambda subtask=subtask: leaning_chart(document, subtask)  # type: ignore[misc]  # as above
 
 
 def interval_words(document: Document) -> str:

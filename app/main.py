@@ -17,6 +17,15 @@ from app.adjudication import api as adjudication_api
 from app.adjudication import item_routes as adjudication_item_routes
 from app.adjudication import job_routes
 from app.adjudication import routes as adjudication_routes
+from app.adjudication.agreement import (
+    background_routes,
+    insider_routes,
+    map_routes,
+    pair_routes,
+    where_routes,
+)
+from app.adjudication.agreement import item_routes as agreement_item_routes
+from app.adjudication.agreement import people_routes as agreement_people_routes
 from app.adjudication.events import streams_end_with_the_server
 from app.db import POOL_OVERFLOW, POOL_SIZE, make_engine
 from app.db.connect import database_url
@@ -58,6 +67,13 @@ ROOMS = (
     judgment_api,
     adjudication_routes,
     adjudication_item_routes,
+    where_routes,
+    background_routes,
+    insider_routes,
+    agreement_people_routes,
+    pair_routes,
+    map_routes,
+    agreement_item_routes,
     job_routes,
     adjudication_api,
     release_routes,

@@ -20,6 +20,16 @@ from app.items.models import (
 )
 from app.jobs import Job
 from app.judgments.models import Decision, Judgment
+from app.judgments.tally_models import (
+    CountedVotes,
+    ItemPosterior,
+    RaterModelFit,
+    RaterPair,
+    RaterVotes,
+    TallyState,
+    VoteChange,
+    VotePattern,
+)
 from app.releases.models import Release, ReleaseItem
 
 __all__ = [
@@ -29,6 +39,7 @@ __all__ = [
     "Background",
     "Campaign",
     "Claim",
+    "CountedVotes",
     "Decision",
     "Food",
     "FoodOrigin",
@@ -38,6 +49,7 @@ __all__ = [
     "Invite",
     "Item",
     "ItemFood",
+    "ItemPosterior",
     "ItemReference",
     "Job",
     "Judgment",
@@ -46,10 +58,16 @@ __all__ = [
     "Policy",
     "Prediction",
     "Qualification",
+    "RaterModelFit",
+    "RaterPair",
+    "RaterVotes",
     "Release",
     "ReleaseItem",
     "Run",
     "RunScore",
     "SourceRecord",
+    "TallyState",
     "Token",
+    "VoteChange",
+    "VotePattern",
 ]

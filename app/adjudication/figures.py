@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from app import geography
-from app.items.rows import harmless
+from app.adjudication.agreement.words import QUESTIONS
+from app.cells import harmless
 
 FIGURES = (
     ("percent_agreement", "Agreement"),
@@ -14,22 +15,6 @@ FIGURES = (
     ("fleiss_kappa", "Fleiss’ kappa"),
     ("gwet_ac1", "Gwet’s AC1"),
 )
-QUESTIONS = {
-    "food1_identity": "Dish (only or left food)",
-    "food1_origin": "Origin (only or left food)",
-    "food2_identity": "Dish (right food)",
-    "food2_origin": "Origin (right food)",
-    "background": "Background",
-}
-REASONS = {
-    "no_overlap": "no item has two judgments",
-    "no_variation": "all answers are alike",
-    "no_judgments": "nothing is counted yet",
-    "one_item": "one item only, so no interval",
-    "one_family": "one family only, so no interval",
-    "no_replicates": "no interval asked for",
-    "unstable": "too unstable for an interval",
-}
 COUNTS = ("n_items", "n_items_paired", "n_raters", "n_judgments")
 
 

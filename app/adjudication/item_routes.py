@@ -10,7 +10,8 @@ from starlette.responses import Response
 from app import geography
 from app.accounts.access import Admin
 from app.accounts.models import Account
-from app.adjudication import figures, service
+from app.adjudication import service
+from app.adjudication.agreement import words
 from app.adjudication.evidence import evidence
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
@@ -137,7 +138,7 @@ def _item(
         item=item,
         evidence=found,
         keys=question_keys(item.subtask),
-        questions=figures.QUESTIONS,
+        questions=words.QUESTIONS,
         worded=found.questions,
         background=background_words(found.facts.background) if found.facts.background else None,
         image_url=image_url,

@@ -10,6 +10,7 @@ from app import geography
 from app.accounts.access import Admin, Researcher
 from app.accounts.models import Role
 from app.adjudication import figures, overview
+from app.adjudication.agreement import words
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign, CampaignStatus
 from app.errors import Invalid
@@ -91,8 +92,8 @@ def agreement(
         cautions=figures.cautions([row for row in found if not row.group]),
         groupings=GROUPINGS,
         figures=figures.FIGURES,
-        questions=figures.QUESTIONS,
-        reasons=figures.REASONS,
+        questions=words.QUESTIONS,
+        reasons=words.REASONS,
         address=lambda by, every: here + _query(by, every),
         csv_address=f"{here}.csv{_query(by, _is_set(all))}",
     )

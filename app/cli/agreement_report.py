@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from app import geography
-from app.adjudication.figures import QUESTIONS, REASONS
+from app.adjudication.agreement.words import DEFINITIONS, QUESTIONS, REASONS
 from app.campaigns.models import Campaign, Policy
 from app.db import now
 from app.errors import Invalid
@@ -24,19 +24,6 @@ FIGURES = {
     "fleiss_kappa": "Fleiss’ kappa",
 }
 ALPHA = {"nominal": "Krippendorff’s alpha, nominal", "ordinal": "Krippendorff’s alpha, ordinal"}
-DEFINITIONS = {
-    "percent_agreement": "The share of pairs of answers on the same item that agree, averaged over items with two or "
-    "more answers. High by itself where most answers are alike anyway.",
-    "krippendorff_alpha": "1 − observed / expected disagreement among paired answers (Krippendorff 2011): 1 is "
-    "perfect, 0 is what chance gives. With ordinal answers a near miss counts in part. Low where one answer prevails, "
-    "even though raters agree.",
-    "gwet_ac1": "Agreement beyond a chance of Σ p(1 − p) / (q − 1) for q categories (Gwet 2008). It stays near "
-    "percent agreement where one answer prevails.",
-    "gwet_ac2": "AC1 for ordered answers (Gwet 2014): two answers d steps apart among q agree by "
-    "1 − d(d + 1) / q(q − 1).",
-    "fleiss_kappa": "Agreement beyond a chance of Σ p² (Fleiss 1971; Gwet 2014 for unequal numbers of answers). Much "
-    "the same as nominal alpha; for comparison with older papers.",
-}
 STYLES = ("tokens.css", "report.css")
 
 

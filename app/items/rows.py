@@ -131,11 +131,6 @@ def shown(text: str, longest: int = 60) -> str:
     return plain if len(plain) <= longest else plain[:longest] + "…"
 
 
-def harmless(cell: str) -> str:
-    """With an apostrophe before what a spreadsheet would take for a formula and run (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
 def storable_faults(raw: RawRow) -> list[Fault]:
     """What of a row, in any column, no database or JSON document could keep."""
     faults = []

@@ -31,7 +31,7 @@ def campaign_agreement(session: Session, campaign: Campaign) -> dict[str, Any]:
         .where(Claim.campaign_id == campaign.id, Claim.state == ClaimState.JUDGED)
         .where(col(Claim.slot).is_not(None), col(Account.is_simulated))
     ).one()
-    questions = votes.agreement(session, campaign.id)["questions"]
+    questions = votes.agreement_afresh(session, campaign.id)["questions"]
     return {"basis": BASIS, "simulated_judgments": simulated, "questions": _rounded(questions)}
 
 

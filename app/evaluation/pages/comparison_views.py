@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.evaluation.models import Run
-from app.evaluation.pages import charts
-from app.evaluation.pages.charts import MAX_SERIES, Group
 from app.evaluation.pages.standings import Standings
-from app.evaluation.pages.svg import Chart
-from app.evaluation.pages.tables import Column, Table, Unit
 from app.evaluation.prompts import Strategy
+from app.web.figures import charts
+from app.web.figures.charts import MAX_SERIES, Group
+from app.web.figures.svg import Chart
+from app.web.figures.tables import Column, Table, Unit
 
 FIGURES = {"country_accuracy": "Country right", "name_accuracy": "Name right", "retention": "Retention"}
 """Those that are compared: the word in an address, what people read."""

@@ -13,18 +13,19 @@ from app.accounts.access import Researcher
 from app.accounts.models import Role
 from app.campaigns.models import Campaign
 from app.errors import Conflict, NotFound
-from app.evaluation.pages import exchanges, tables, views
-from app.evaluation.pages.downloads import figure_file
+from app.evaluation.pages import exchanges, views
 from app.evaluation.pages.exchanges import Filters
 from app.evaluation.pages.routes import tabs_of
-from app.evaluation.pages.svg import Chart, inline
-from app.evaluation.pages.tables import Table
 from app.evaluation.scoring import OVER, document_of
 from app.evaluation.watching import ShownRun, show_run
 from app.items.models import Subtask
 from app.judgments.cards import image_url
 from app.releases.models import Release
 from app.storage import Storage
+from app.web.figures import tables
+from app.web.figures.downloads import figure_file
+from app.web.figures.svg import Chart, inline
+from app.web.figures.tables import Table
 from app.web.render import render, with_query
 from app.web.session import SessionDep, StorageDep
 

@@ -4,7 +4,7 @@ import bisect
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 
-from app.evaluation.pages.svg import Chart, clean, new_chart, shortened, write
+from app.web.figures.svg import Chart, clean, new_chart, shortened, write
 
 _SHADES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
 """Shares of a row at which the next darker shade begins: closer where most of them are."""

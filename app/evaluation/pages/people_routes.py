@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app import geography
 from app.accounts.access import Admin, Researcher
 from app.accounts.models import Account, Role
-from app.adjudication import figures
+from app.adjudication.agreement import words
 from app.adjudication.recheck import checked_note, fresh_annotators, recheck
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign, CampaignStatus
@@ -105,7 +105,7 @@ def _of_items(
         "shown": people_items.shown_items(session, release, found.voters, item_ids),
         "doubts": {doubt.item_id: doubt for doubt in found.doubts},
         "since": since,
-        "questions": figures.QUESTIONS,
+        "questions": words.QUESTIONS,
         "state_words": views.STATE_WORDS,
         "image_url": image_url,
         "country_name": geography.name_of,

@@ -13,16 +13,17 @@ from app.accounts.access import Researcher
 from app.errors import TerroirError
 from app.evaluation import runs
 from app.evaluation.ledger import spent
-from app.evaluation.pages import exchanges, forms, tables, views
+from app.evaluation.pages import exchanges, forms, views
 from app.evaluation.pages.forms import Typed
 from app.evaluation.pages.listing import run_page
 from app.evaluation.pages.starting import offers, start_wanted
-from app.evaluation.pages.svg import inline
 from app.evaluation.scoring import OVER, document_of
 from app.evaluation.watching import ShownRun, show_run
 from app.judgments.cards import image_url
 from app.releases import service as releases
 from app.settings import Settings
+from app.web.figures import tables
+from app.web.figures.svg import inline
 from app.web.forms import PostedForm
 from app.web.render import redirect, render, with_query
 from app.web.session import SessionDep, SettingsDep, StorageDep

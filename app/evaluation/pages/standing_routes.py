@@ -13,16 +13,17 @@ from starlette.responses import Response
 from app.accounts.access import Researcher
 from app.errors import Invalid, TerroirError
 from app.evaluation.pages import comparison_views as views
-from app.evaluation.pages import standings, tables
-from app.evaluation.pages.downloads import figure_file
+from app.evaluation.pages import standings
 from app.evaluation.pages.routes import LOOKS
-from app.evaluation.pages.svg import inline
-from app.evaluation.pages.tables import Table, Unit
 from app.evaluation.scoring import document_of
 from app.evaluation.watching import get_run
 from app.releases.models import Release
 from app.releases.service import get_release
 from app.storage import Storage
+from app.web.figures import tables
+from app.web.figures.downloads import figure_file
+from app.web.figures.svg import inline
+from app.web.figures.tables import Table, Unit
 from app.web.render import render
 from app.web.session import SessionDep, StorageDep
 

@@ -10,12 +10,12 @@ from app.evaluation.metrics.compare import compare_all
 from app.evaluation.metrics.leaderboard import leaderboard
 from app.evaluation.metrics.panel import Verdict
 from app.evaluation.models import Run, RunStatus
-from app.evaluation.pages.charts import MAX_SERIES
 from app.evaluation.plan import Subset
 from app.evaluation.scoring import OVER, SCORER
 from app.evaluation.verdicts import verdicts_of
 from app.releases.models import Release
 from app.storage import Storage
+from app.web.figures.charts import MAX_SERIES
 
 MAX_RUNS = MAX_SERIES
 

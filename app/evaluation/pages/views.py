@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from app import geography
-from app.evaluation.pages import charts
 from app.evaluation.pages.heat_map import heat
-from app.evaluation.pages.svg import Chart
-from app.evaluation.pages.tables import Column, Table, Unit
 from app.items.models import Subtask
+from app.web.figures import charts
+from app.web.figures.svg import Chart
+from app.web.figures.tables import Column, Table, Unit
 
 Document = Mapping[str, Any]
 

@@ -5,7 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 
-from app.items.rows import harmless
+from app.cells import harmless
 from app.releases.snapshot import FrozenItem
 
 COLUMNS = (

@@ -7,10 +7,10 @@ import xml.etree.ElementTree as ET
 import pytest
 from PIL import Image
 
-from app.evaluation.pages import charts, svg
-from app.evaluation.pages.charts import Group
 from app.evaluation.pages.heat_map import heat
-from app.evaluation.pages.tables import Column, Table, Unit
+from app.web.figures import charts, svg
+from app.web.figures.charts import Group
+from app.web.figures.tables import Column, Table, Unit
 from tests.web.test_hostile_text import HOSTILE
 
 SHA256 = "ab" * 32

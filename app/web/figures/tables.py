@@ -7,14 +7,14 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from app.items.rows import harmless
+from app.cells import harmless
 
 Estimate = Mapping[str, Any]
 """`{"value", "low", "high", "reason"}`, as in the metrics document."""
 
 
 class Unit(enum.StrEnum):
-    """How a column's cells read. SHARE, BITS and DIFFERENCE (of two shares) hold an Estimate or None."""
+    """How a column's cells read. SHARE, COEFFICIENT, BITS and DIFFERENCE (of two shares) hold an Estimate or None."""
 
     TEXT = "text"
     COUNT = "count"
@@ -22,10 +22,11 @@ class Unit(enum.StrEnum):
     SHARE = "share"
     BITS = "bits"
     DIFFERENCE = "difference"
+    COEFFICIENT = "coefficient"
 
     @property
     def is_estimate(self) -> bool:
-        return self in (Unit.SHARE, Unit.BITS, Unit.DIFFERENCE)
+        return self in (Unit.SHARE, Unit.BITS, Unit.DIFFERENCE, Unit.COEFFICIENT)
 
 
 class Column(NamedTuple):
@@ -50,6 +51,12 @@ class Table(NamedTuple):
 
 
 REASONS = {
+    "no_overlap": "no item has two judgments",
+    "no_variation": "all answers are alike",
+    "no_judgments": "nothing is counted yet",
+    "one_item": "one item, no interval",
+    "one_family": "one family, no interval",
+    "no_replicates": "no interval asked for",
     "no_answers": "no answer",
     "no_countries": "no country named",
     "no_reference": "no answer about the dish alone",
@@ -61,14 +68,17 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def number(value: float, unit: Unit) -> str:
-    """One figure as people read it: shares and their differences in per cent, bits as they are.
+    """One figure as people read it: shares and their differences in per cent, bits and coefficients as they are.
 
     >>> number(2 / 3, Unit.SHARE), number(-0.05, Unit.DIFFERENCE), number(0.918, Unit.BITS), number(0.0004, Unit.P)
     ('66.7', '−5.0', '0.92', '<0.001')
     """
     if unit is Unit.P:
         return "<0.001" if value < 0.001 else f"{value:.3f}"
-    text = f"{value:.2f}" if unit is Unit.BITS else f"{100 * value:.1f}"
+    if unit in (Unit.BITS, Unit.COEFFICIENT):
+        text = f"{value:.2f}" if unit is Unit.BITS else f"{value:.3f}"
+    else:
+        text = f"{100 * value:.1f}"
     text = text.replace("-", MINUS)
     if float(text.replace(MINUS, "-")) == 0:
         text = text.removeprefix(MINUS)
@@ -89,15 +99,15 @@ def interval(estimate: Estimate, unit: Unit) -> str:
     return f"[{number(estimate['low'], unit)}, {number(estimate['high'], unit)}]"
 
 
-def as_csv(table: Table, specs: str | Sequence[str]) -> str:
-    """Exact figures; an estimate is four columns, and every row names the spec (its SHA-256) it came of: one for all
-    rows, or one a row."""
+def as_csv(table: Table, specs: str | Sequence[str], stamp: str = "spec_sha256") -> str:
+    """Exact figures; an estimate is four columns, and every row ends with what it came of, such as the SHA-256 of a
+    spec, in the column `stamp`: one for all rows, or one a row."""
     header: list[str] = []
     for column in table.columns:
         header += [f"{column.key}_{part}" for part in _PARTS] if column.unit.is_estimate else [column.key]
     out = io.StringIO()
     writer = csv.writer(out)  # RFC 4180: lines end in CRLF, and only then is a cell with a lone CR quoted
-    writer.writerow([*header, "spec_sha256"])
+    writer.writerow([*header, stamp])
     for place, row in enumerate(table.rows):
         cells: list[Any] = []
         for column, cell in zip(table.columns, row, strict=True):
@@ -113,12 +123,13 @@ def as_csv(table: Table, specs: str | Sequence[str]) -> str:
 _PARTS = ("value", "low", "high", "reason")
 
 
-def as_latex(table: Table, specs: str | Sequence[str]) -> str:
-    """A `tabular` for the booktabs package; an interval stands small behind its figure. `specs` as for `as_csv`."""
+def as_latex(table: Table, specs: str | Sequence[str], stamp: str = "spec_sha256") -> str:
+    """A `tabular` for the booktabs package; an interval stands small behind its figure. The rest as for `as_csv`."""
+    sources = dict.fromkeys([specs] if isinstance(specs, str) else specs)
     numeric = ["l" if column.unit is Unit.TEXT else "r" for column in table.columns]
     lines = [
         f"% {_one_line(table.title)}",
-        *(f"% spec sha256: {spec}" for spec in ([specs] if isinstance(specs, str) else dict.fromkeys(specs))),
+        *(f"% {stamp.replace('_', ' ')}: {_one_line(spec)}" for spec in sources),
         "% needs \\usepackage{booktabs}",
         f"\\begin{{tabular}}{{{''.join(numeric)}}}",
         "\\toprule",

@@ -8,8 +8,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from app.evaluation.pages.svg import Chart, clean, new_chart, shortened, write
-from app.evaluation.pages.tables import Estimate, Table, Unit, interval, number
+from app.web.figures.svg import Chart, clean, new_chart, shortened, write
+from app.web.figures.tables import Estimate, Table, Unit, interval, number
 
 MAX_LABEL = 46
 LINE = 20
@@ -72,7 +72,8 @@ def dots(
     start = _BESIDE if is_beside else _START
 
     def at(value: float) -> float:
-        return start + (_END - start) * (value - axis.low) / (axis.high - axis.low)
+        # An alpha can fall below -1 with very few items; the picture then ends where the axis does.
+        return start + (_END - start) * (max(value, axis.low) - axis.low) / (axis.high - axis.low)
 
     root = new_chart(key, title, f"{len(groups)} rows of {', '.join(series)} in {_UNITS[unit]}, with 95 % intervals.")
     y = _legend(root, series) if len(series) > 1 else 0.0
@@ -96,12 +97,17 @@ def dots(
     return Chart(key, title, root)
 
 
-_UNITS = {Unit.SHARE: "per cent", Unit.BITS: "bits", Unit.DIFFERENCE: "percentage points"}
+_UNITS = {
+    Unit.SHARE: "per cent", Unit.BITS: "bits", Unit.DIFFERENCE: "percentage points", Unit.COEFFICIENT: "points of 1",
+}  # fmt: skip
 
 
 def _axis(unit: Unit, is_fitted: bool, estimates: Sequence[Estimate]) -> Axis:
     if unit is Unit.SHARE and not is_fitted:
         return Axis(0, 1, (0, 0.25, 0.5, 0.75, 1))
+    if unit is Unit.COEFFICIENT:
+        is_negative = any(e[part] is not None and e[part] < 0 for e in estimates for part in ("value", "low"))
+        return Axis(-1, 1, (-1, -0.5, 0, 0.5, 1)) if is_negative else Axis(0, 1, (0, 0.25, 0.5, 0.75, 1))
     ends = [abs(e[part]) for e in estimates for part in ("value", "low", "high") if e[part] is not None]
     reach = max(ends, default=0.0) or (0.1 if unit is Unit.DIFFERENCE else 1.0)
     power = 10 ** math.floor(math.log10(reach))
@@ -151,17 +157,23 @@ def _dot(
 def _scale(frame: ET.Element, at: Callable[[float], float], axis: Axis, unit: Unit, top: float, bottom: float) -> None:
     for place, tick in enumerate(axis.ticks):
         x = f"{at(tick):.2f}%"
-        zero = unit is Unit.DIFFERENCE and tick == 0
+        zero = unit in (Unit.DIFFERENCE, Unit.COEFFICIENT) and tick == 0
         ET.SubElement(
             frame, "line",
             {"class": "chart-zero" if zero else "chart-grid", "x1": x, "x2": x, "y1": f"{top:g}", "y2": f"{bottom:g}"},
         )  # fmt: skip
         if unit is Unit.DIFFERENCE and place % 2:
             continue  # on a telephone there is no room for more words than three
-        text = f"{tick:g}" if unit is Unit.BITS else f"{100 * tick:+g}" if unit is Unit.DIFFERENCE and tick else ""
+        text = (
+            f"{tick:g}"
+            if unit in (Unit.BITS, Unit.COEFFICIENT)
+            else f"{100 * tick:+g}"
+            if unit is Unit.DIFFERENCE and tick
+            else ""
+        )
         text = (text or f"{100 * tick:g}").replace("-", "\N{MINUS SIGN}")
         last = place == len(axis.ticks) - 1
         if last:
-            text += {Unit.SHARE: " %", Unit.BITS: " bits", Unit.DIFFERENCE: " points"}[unit]
+            text += {Unit.SHARE: " %", Unit.BITS: " bits", Unit.DIFFERENCE: " points", Unit.COEFFICIENT: ""}[unit]
         side = "chart-start" if place == 0 else "chart-end" if last else "chart-middle"
         write(frame, x, bottom + 16, f"chart-tick {side}", text)

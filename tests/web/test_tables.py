@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from app.evaluation.pages.tables import Column, Table, Unit, as_csv, as_latex, escape_latex, number
+from app.web.figures.tables import Column, Table, Unit, as_csv, as_latex, escape_latex, number
 
 SHA256 = "cd" * 32
 COLUMNS = (

@@ -63,15 +63,15 @@ def inline(chart: Chart) -> Markup:
     return Markup(ET.tostring(chart.root, encoding="unicode"))  # noqa: S704  (ElementTree has escaped it)
 
 
-def as_svg(chart: Chart, spec_sha256: str) -> bytes:
-    """A file that stands alone, with the light style and the hash of the spec its figures came of (several with
-    spaces between)."""
+def as_svg(chart: Chart, specs: str, stamp: str = "spec_sha256") -> bytes:
+    """A file that stands alone, with the light style and what its figures came of: `specs` under the name `stamp`,
+    such as the hash of a spec, or several with spaces between."""
     root = copy.deepcopy(chart.root)
     drawn = root[2:]  # behind the title and the description
     del root[2:]
     width = WIDTH if root.get("width") == "100%" else float(root.get("width", 0))
     height = float(root.get("height", 0))
-    ET.SubElement(root, "metadata").text = f"spec sha256: {spec_sha256}"
+    ET.SubElement(root, "metadata").text = f"{stamp.replace('_', ' ')}: {_REFUSED.sub('', specs)}"
     ET.SubElement(root, "style").text = light_style()
     ET.SubElement(root, "rect", {"class": "chart-ground", "width": "100%", "height": "100%"})
     place = {"x": str(MARGIN), "y": str(MARGIN), "width": f"{width:g}", "height": f"{height:g}", "class": "chart-mark"}
@@ -82,15 +82,15 @@ def as_svg(chart: Chart, spec_sha256: str) -> bytes:
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
-def as_png(chart: Chart, spec_sha256: str) -> bytes:
-    """At twice its size, for paper; the hash of the spec is its text `spec_sha256`."""
+def as_png(chart: Chart, specs: str, stamp: str = "spec_sha256") -> bytes:
+    """At twice its size, for paper; what it came of is its text `stamp`."""
     drawn = resvg_py.svg_to_bytes(
-        svg_string=as_svg(chart, spec_sha256).decode(), zoom=2, skip_system_fonts=True, font_files=[str(FONT)],
+        svg_string=as_svg(chart, specs, stamp).decode(), zoom=2, skip_system_fonts=True, font_files=[str(FONT)],
         font_family="DejaVu Sans", sans_serif_family="DejaVu Sans",
     )  # fmt: skip
     notes = PngImagePlugin.PngInfo()
     notes.add_text("Title", chart.title.encode("latin-1", "replace").decode("latin-1"))
-    notes.add_text("spec_sha256", spec_sha256)
+    notes.add_text(stamp, specs.encode("latin-1", "replace").decode("latin-1"))
     out = io.BytesIO()
     with Image.open(io.BytesIO(bytes(drawn))) as picture:
         picture.save(out, "PNG", pnginfo=notes, optimize=True)

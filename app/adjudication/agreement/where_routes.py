@@ -1,0 +1,17 @@
+"""Where: see `frame`."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.accounts.access import Researcher
+from app.adjudication.agreement.frame import VotesDep, frame
+from app.web.render import render
+from app.web.session import SessionDep
+
+router = APIRouter(include_in_schema=False, prefix="/campaigns/{slug}/agreement")
+
+
+@router.get("/where", name="agreement:where")
+def where(request: Request, session: SessionDep, account: Researcher, slug: str, votes: VotesDep) -> Response:
+    shown = frame(request, session, account, slug, votes, "agreement:where")
+    return render(request, "adjudication/agreement/_frame.html", title="Where", **shown.context())

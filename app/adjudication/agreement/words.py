@@ -1,0 +1,39 @@
+"""The names and definitions of questions, figures and reasons, as every agreement page and report gives them."""
+
+QUESTIONS = {
+    "food1_identity": "Dish (only or left food)",
+    "food1_origin": "Origin (only or left food)",
+    "food2_identity": "Dish (right food)",
+    "food2_origin": "Origin (right food)",
+    "background": "Background",
+}
+FIGURES = {
+    "percent_agreement": "Percent agreement",
+    "krippendorff_alpha": "Krippendorff’s alpha",
+    "gwet_ac1": "Gwet’s AC1",
+    "fleiss_kappa": "Fleiss’ kappa",
+}
+DEFINITIONS = {
+    "percent_agreement": "The share of pairs of answers on the same item that agree, averaged over items with two or "
+    "more answers. High by itself where most answers are alike anyway.",
+    "krippendorff_alpha": "1 − observed / expected disagreement among paired answers (Krippendorff 2011): 1 is "
+    "perfect, 0 is what chance gives. With ordinal answers a near miss counts in part. Low where one answer prevails, "
+    "even though raters agree.",
+    "gwet_ac1": "Agreement beyond a chance of Σ p(1 − p) / (q − 1) for q categories (Gwet 2008). It stays near "
+    "percent agreement where one answer prevails.",
+    "gwet_ac2": "AC1 for ordered answers (Gwet 2014): two answers d steps apart among q agree by "
+    "1 − d(d + 1) / q(q − 1).",
+    "fleiss_kappa": "Agreement beyond a chance of Σ p² (Fleiss 1971; Gwet 2014 for unequal numbers of answers). Much "
+    "the same as nominal alpha; for comparison with older papers.",
+    "cohen_kappa": "Agreement of two raters on the items both judged, beyond what their own shares of answers would "
+    "give by chance (Cohen 1960).",
+}
+REASONS = {
+    "no_overlap": "no item has two judgments",
+    "no_variation": "all answers are alike",
+    "no_judgments": "nothing is counted yet",
+    "one_item": "one item only, so no interval",
+    "one_family": "one family only, so no interval",
+    "no_replicates": "no interval asked for",
+    "unstable": "too unstable for an interval",
+}

@@ -67,6 +67,9 @@ def as_svg(chart: Chart, specs: str, stamp: str = "spec_sha256") -> bytes:
     """A file that stands alone, with the light style and what its figures came of: `specs` under the name `stamp`,
     such as the hash of a spec, or several with spaces between."""
     root = copy.deepcopy(chart.root)
+    for link in root.iter("a"):  # it leads nowhere from a file
+        link.tag = "g"
+        link.attrib.clear()
     drawn = root[2:]  # behind the title and the description
     del root[2:]
     width = WIDTH if root.get("width") == "100%" else float(root.get("width", 0))

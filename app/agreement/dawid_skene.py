@@ -22,16 +22,20 @@ class RaterModel:
     """A fitted model of I items, A raters, K true classes and C answers.
 
     `classes` (K) are the category codes that can be true; `shares` (K,) how common each is, gold left out;
-    `confusion` (A, K, C) how each rater answers on items of each class, rows summing to 1; `posterior` (I, K) the
-    probability of each class for each item; `log_likelihood` one value a step, to show how the fit went.
+    `expected` (A, K, C) how many answers of each kind a rater gave on items of each class, as far as the model knows;
+    `confusion` (A, K, C) how each rater answers on items of each class, rows summing to 1: the expected counts drawn
+    to everyone's by `smoothing` judgments; `posterior` (I, K) the probability of each class for each item;
+    `log_likelihood` one value a step, to show how the fit went.
     """
 
     classes: tuple[int, ...]
     shares: FloatArray
+    expected: FloatArray
     confusion: FloatArray
     posterior: FloatArray
     log_likelihood: tuple[float, ...]
     converged: bool
+    smoothing: float
 
     def accuracy(self) -> FloatArray:
         """(A,) chance that a rater names the true class of an item drawn by the class shares."""
@@ -44,6 +48,7 @@ def fit(
     *,
     classes: Sequence[int] | None = None,
     gold: npt.NDArray[np.int64] | None = None,
+    picked: npt.NDArray[np.bool_] | None = None,
     smoothing: float = PSEUDO_JUDGMENTS,
     tolerance: float = 1e-9,
     max_iterations: int = 1000,
@@ -52,9 +57,11 @@ def fit(
 
     `classes` are the category codes that can be true (default: all); answers outside them, such as "unsure", are
     evidence all the same. `gold` (I,) holds the known class index of an item or -1: it is clamped, teaches the
-    raters' rows and is left out of the class shares. `smoothing` adds to each rater's row that many judgments
-    spread as all raters' answers are; 0 is maximum likelihood, where the log-likelihood never falls. It stops
-    when the log-likelihood changes by less than `tolerance` of itself. The order of rows changes nothing.
+    raters' rows and is left out of the class shares. So are items that somebody `picked` (I,) though their class isn't
+    known, such as those with gold on another question: beforehand each class is as likely for them. `smoothing` adds
+    to each rater's row that many judgments spread as all raters' answers are; 0 is maximum likelihood, where the
+    log-likelihood never falls. It stops when the log-likelihood changes by less than `tolerance` of itself. The order
+    of rows changes nothing.
 
     >>> rows = [(f"i{i}", rater, "yes" if i < 6 else "no") for i in range(10) for rater in ("ann", "bob")]
     >>> rows += [(f"i{i}", "cat", "yes") for i in range(10)]
@@ -71,23 +78,35 @@ def fit(
         shape=(n_items, n_raters * n_categories),
     )
     by_answer = given.T.tocsr()
-    counted = (np.diff(given.indptr) > 0) & (known < 0)
+    judged = (np.diff(given.indptr) > 0) & (known < 0)
+    drawn = np.full(n_items, True) if picked is None else ~picked
+    counted = judged & drawn
     posterior = _clamp(_vote_shares(given, n_raters, n_categories, true), known)
     trace: list[float] = []
     converged = False
     while not converged and len(trace) < max_iterations:
-        confusion = _confusion(by_answer @ posterior, n_raters, n_categories, smoothing)
+        expected = (by_answer @ posterior).reshape(n_raters, n_categories, len(true))
+        confusion = _confusion(expected, smoothing)
         shares = posterior[counted].mean(axis=0) if counted.any() else np.full(len(true), 1 / len(true))
         likelihood = given @ np.log(np.maximum(confusion, TINY)).reshape(n_raters * n_categories, len(true))
-        joint = likelihood + np.log(np.maximum(shares, TINY))
+        joint = likelihood + np.where(drawn[:, None], np.log(np.maximum(shares, TINY)), -np.log(len(true)))
         peak = joint.max(axis=1, keepdims=True)
         scaled = np.exp(joint - peak)
         total = scaled.sum(axis=1, keepdims=True)
         posterior = _clamp(scaled / total, known)
         clamped = np.flatnonzero(known >= 0)
-        trace.append(float((peak + np.log(total))[counted].sum() + likelihood[clamped, known[clamped]].sum()))
+        trace.append(float((peak + np.log(total))[judged].sum() + likelihood[clamped, known[clamped]].sum()))
         converged = len(trace) > 1 and abs(trace[-1] - trace[-2]) <= tolerance * max(1.0, abs(trace[-1]))
-    return RaterModel(true, shares, confusion.transpose(0, 2, 1), posterior, tuple(trace), converged)
+    return RaterModel(
+        true,
+        shares,
+        expected.transpose(0, 2, 1),
+        confusion.transpose(0, 2, 1),
+        posterior,
+        tuple(trace),
+        converged,
+        smoothing,
+    )
 
 
 def _vote_shares(given: sparse.csr_array, n_raters: int, n_categories: int, true: tuple[int, ...]) -> FloatArray:
@@ -101,17 +120,16 @@ def _vote_shares(given: sparse.csr_array, n_raters: int, n_categories: int, true
     return shares
 
 
-def _confusion(expected: FloatArray, n_raters: int, n_categories: int, smoothing: float) -> FloatArray:
-    """(A, C, K) answer probabilities from expected counts (A*C, K), each rater's row drawn to everyone's.
+def _confusion(expected: FloatArray, smoothing: float) -> FloatArray:
+    """(A, C, K) answer probabilities from expected counts (A, C, K), each rater's row drawn to everyone's.
 
     A rater with nothing to judge by, and a class nobody has seen, take everyone's row and the even one.
     """
-    counts = expected.reshape(n_raters, n_categories, -1)
-    pooled = counts.sum(axis=0)
+    pooled = expected.sum(axis=0)
     seen = pooled.sum(axis=0)
-    pooled = np.where(seen > 0, pooled / np.maximum(seen, TINY), 1 / n_categories)
-    total = counts.sum(axis=1, keepdims=True) + smoothing
-    rows: FloatArray = np.where(total > 0, (counts + smoothing * pooled) / np.maximum(total, TINY), pooled)
+    pooled = np.where(seen > 0, pooled / np.maximum(seen, TINY), 1 / expected.shape[1])
+    total = expected.sum(axis=1, keepdims=True) + smoothing
+    rows: FloatArray = np.where(total > 0, (expected + smoothing * pooled) / np.maximum(total, TINY), pooled)
     return rows
 
 

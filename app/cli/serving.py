@@ -17,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 
 import app.evaluation.jobs
 import app.items.jobs
+import app.judgments.jobs
 import app.releases.jobs  # noqa: F401  (all register what the worker can do)
 from app.cli import demo
 from app.cli.common import JsonFlag, complain, installation, say, say_json

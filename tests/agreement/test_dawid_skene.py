@@ -27,6 +27,24 @@ def planted(n_items: int = 600, *, seed: int = 0) -> tuple[Answers, np.ndarray]:
     return Answers.from_rows(rows, ["yes", "no", "unsure"]), truth
 
 
+def crowd_of(n_items: int, *, seed: int = 0) -> tuple[Answers, np.ndarray, np.ndarray]:
+    """Nine claims in ten are true; three answers an item. Of 40 raters 4 are sloppy and 4 say yes whatever they see.
+
+    Also the truth (0 yes, 1 no), and the chance of each answer, (raters, truth, answer).
+    """
+    rng = np.random.default_rng(seed)
+    chances = np.tile([[0.95, 0.02, 0.03], [0.13, 0.84, 0.03]], (40, 1, 1))
+    chances[:4] = [[0.80, 0.15, 0.05], [0.40, 0.55, 0.05]]
+    chances[4:8] = [[0.99, 0.005, 0.005], [0.97, 0.02, 0.01]]
+    truth = (rng.random(n_items) < 0.1).astype(int)
+    item = np.repeat(np.arange(n_items), 3)
+    rater = rng.random((n_items, 40)).argsort(axis=1)[:, :3].ravel()
+    reached = chances[rater, truth[item]].cumsum(axis=1)
+    category = (rng.random(len(item))[:, None] > reached).sum(axis=1)
+    names = (tuple(f"i{code}" for code in range(n_items)), tuple(f"r{code:02}" for code in range(40)))
+    return Answers(item, rater, category, *names, ("yes", "no", "unsure")), truth, chances
+
+
 def accuracy(model: RaterModel, truth: np.ndarray) -> float:
     return float((model.posterior.argmax(axis=1) == truth).mean())
 
@@ -46,6 +64,29 @@ def test_the_anaesthetists_of_1979(name: str) -> None:
         np.testing.assert_allclose(model.confusion[code], rows, atol=expected["confusion"]["tol"])
     labels = [answers.categories[code] for code in model.posterior.argmax(axis=1)]
     assert dict(zip(answers.items, labels, strict=True)) == expected["labels"]
+
+
+# How many slides, or X-rays, got each combination of answers; one letter a reader, 1 for "disease".
+CARCINOMA = """0000000 34 0000100 2 0100000 6 0100001 1 0100100 4 0100101 5 1000000 2 1010101 1 1100000 2 1100001 1
+    1100100 2 1100101 7 1100111 1 1101001 1 1101101 2 1101111 3 1110101 13 1110111 5 1111101 10 1111111 16"""
+PLEURAL = "000 1513 001 21 010 59 011 11 100 23 101 19 110 12 111 34"
+
+
+@pytest.mark.parametrize(("table", "n", "published"), [(CARCINOMA, 118, -317.2568), (PLEURAL, 1692, -891.1428)])
+def test_published_maxima_of_two_classes_are_reached_and_never_lost(table: str, n: int, published: float) -> None:
+    """Seven pathologists (Agresti 2002, table 13.1) and three radiologists (Rogel et al. 1998)."""
+    words = table.split()
+    rows = []
+    for pattern, count in zip(words[::2], words[1::2], strict=True):
+        for _ in range(int(count)):
+            number = len(rows) // len(pattern)
+            rows += [(f"x{number:04}", f"reader {place}", answer) for place, answer in enumerate(pattern)]
+    answers = Answers.from_rows(rows)
+    model = fit(answers, smoothing=0, tolerance=1e-13, max_iterations=20_000)
+    assert len(answers.items) == n
+    assert model.converged
+    assert model.log_likelihood[-1] == pytest.approx(published, abs=6e-5)
+    assert np.diff(model.log_likelihood).min() > -1e-8
 
 
 @pytest.mark.parametrize("name", ["snow_2008_rte", "d_product"])
@@ -112,6 +153,30 @@ def test_one_who_always_says_yes_is_found_out_by_the_row_for_no() -> None:
     assert careful.min() > 0.7
 
 
+def test_planted_raters_are_recovered_where_nine_claims_in_ten_are_true() -> None:
+    """About 1,000 answers a rater, 100 of them on wrong claims: a share is known to 0.05 or so, three errors 0.15."""
+    answers, truth, chances = crowd_of(12_000)
+    model = fit(answers, classes=(0, 1))
+    assert model.shares[1] == pytest.approx(truth.mean(), abs=0.01)
+    np.testing.assert_allclose(model.confusion[:, 0], chances[:, 0], atol=0.04)
+    np.testing.assert_allclose(model.confusion[:, 1], chances[:, 1], atol=0.2)
+    assert np.abs(model.confusion[:, 1] - chances[:, 1]).mean() < 0.05
+    assert model.confusion[4:8, 1, 1].max() < 0.25 < model.confusion[8:, 1, 1].min()
+
+
+def test_planted_truth_is_found_better_than_by_majority_and_promises_are_kept() -> None:
+    answers, truth, _ = crowd_of(12_000)
+    model = fit(answers, classes=(0, 1))
+    votes = np.stack([np.bincount(answers.item[answers.category == code], minlength=12_000) for code in (0, 1)], 1)
+    majority, ours = votes[:, 1] > votes[:, 0], model.posterior[:, 1] > 0.5
+    wrong = truth == 1
+    assert (ours == wrong).mean() > (majority == wrong).mean() + 0.003
+    assert (ours & wrong).sum() > (majority & wrong).sum() + 50
+    promised = np.minimum(model.posterior[:, 0], model.posterior[:, 1]).mean()
+    # Three standard errors of a share of some 2 % among 12,000.
+    assert promised == pytest.approx((ours != wrong).mean(), abs=0.004)
+
+
 def test_smoothing_draws_a_rater_of_few_judgments_to_everyones_row() -> None:
     answers, _ = planted()
     rows = [
@@ -142,6 +207,31 @@ def test_with_gold_the_log_likelihood_never_falls_either() -> None:
     answers, truth = planted(200)
     gold = np.where(np.arange(200) < 30, truth, -1)
     steps = np.diff(fit(answers, gold=gold, smoothing=0, tolerance=1e-12, classes=(0, 1)).log_likelihood)
+    assert steps.min() > -1e-8
+
+
+def test_items_picked_by_hand_teach_and_stay_out_of_the_class_shares() -> None:
+    answers, truth = planted()
+    picked = np.zeros(600, dtype=bool)
+    picked[np.flatnonzero(truth == 1)[:60]] = True
+    model = fit(answers, classes=(0, 1), picked=picked)
+    rest = fit(answers.where(~picked[answers.item]), classes=(0, 1))
+    assert model.shares == pytest.approx(rest.shares, abs=0.01)
+    # Beforehand both classes are as likely for them: the odds are better by those of the shares than for any other.
+    other = int(np.flatnonzero(~picked)[0])
+    twin = answers.where(answers.item == other)
+    copied = Answers(
+        np.concatenate([answers.item, np.full(len(twin.item), 600)]),
+        np.concatenate([answers.rater, twin.rater]),
+        np.concatenate([answers.category, twin.category]),
+        (*answers.items, "twin"),
+        answers.raters,
+        answers.categories,
+    )
+    model = fit(copied, classes=(0, 1), picked=np.append(picked, True))
+    odds = model.posterior[:, 1] / model.posterior[:, 0]
+    assert odds[600] / odds[other] == pytest.approx(model.shares[0] / model.shares[1], rel=1e-6)
+    steps = np.diff(fit(answers, picked=picked, smoothing=0, tolerance=1e-12, classes=(0, 1)).log_likelihood)
     assert steps.min() > -1e-8
 
 

@@ -1,0 +1,99 @@
+"""A fitted rater model as a JSON document, and what can be read from it without fitting again."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy.stats import beta
+
+from app.agreement.answers import Answers
+from app.agreement.dawid_skene import RaterModel
+from app.agreement.intervals import FloatArray
+
+# Jeffreys' prior: half an answer of each kind before anything is seen.
+HALF = 0.5
+
+
+def as_document(answers: Answers, model: RaterModel) -> dict[str, Any]:
+    """The model without its posteriors, for the raters who answered.
+
+    `classes` name what can be true and `answers` what can be given, in the order of every list below. `class_shares`
+    {class: share}; `log_likelihood` a value a step; `pooled` everyone's `expected` counts and `confusion`; `raters`
+    {rater: {"n" answers given, "expected" counts and "confusion", each a row a class}}.
+    """
+    n = np.bincount(answers.rater, minlength=len(answers.raters))
+    pooled = model.expected.sum(axis=0)
+    seen = pooled.sum(axis=1, keepdims=True)
+    rows = np.where(seen > 0, pooled / np.where(seen > 0, seen, 1), 1 / pooled.shape[1])
+    return {
+        "classes": [answers.categories[code] for code in model.classes],
+        "answers": list(answers.categories),
+        "class_shares": {
+            answers.categories[code]: share for code, share in zip(model.classes, model.shares.tolist(), strict=True)
+        },
+        "smoothing": model.smoothing,
+        "log_likelihood": list(model.log_likelihood),
+        "iterations": len(model.log_likelihood),
+        "converged": model.converged,
+        "pooled": {"expected": pooled.tolist(), "confusion": rows.tolist()},
+        "raters": {
+            answers.raters[code]: {
+                "n": int(n[code]),
+                "expected": model.expected[code].tolist(),
+                "confusion": model.confusion[code].tolist(),
+            }
+            for code in np.flatnonzero(n)
+        },
+    }
+
+
+def posterior_of(answers: Mapping[str, str], fit: Mapping[str, Any]) -> float:
+    """The probability that the first class ("yes") is true of an item with these {rater: answer}.
+
+    A rater whom the model doesn't know answers as everyone does; without answers it is the class's share.
+
+    >>> fit = {
+    ...     "classes": ["yes", "no"], "answers": ["yes", "no", "unsure"], "class_shares": {"yes": 0.5, "no": 0.5},
+    ...     "pooled": {"confusion": [[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]},
+    ...     "raters": {"ann": {"confusion": [[0.9, 0.1, 0.0], [0.3, 0.6, 0.1]]}},
+    ... }
+    >>> round(posterior_of({"ann": "yes", "new": "no"}, fit), 9)
+    0.75
+    """
+    weights = [math.log(max(fit["class_shares"][name], np.finfo(float).tiny)) for name in fit["classes"]]
+    for rater, answer in answers.items():
+        rows = fit["raters"].get(rater, fit["pooled"])["confusion"]
+        place = fit["answers"].index(answer)
+        weights = [
+            weight + math.log(max(row[place], np.finfo(float).tiny)) for weight, row in zip(weights, rows, strict=True)
+        ]
+    peak = max(weights)
+    odds = [math.exp(weight - peak) for weight in weights]
+    return odds[0] / sum(odds)
+
+
+def confusion_intervals(fit: Mapping[str, Any], rater: str) -> list[list[tuple[float, float]]]:
+    """The 95 % credible interval of each cell of a rater's rows, as if the model knew what is true of each item.
+
+    KeyError for a rater whom the model doesn't know.
+    """
+    rows = zip(fit["raters"][rater]["expected"], fit["pooled"]["expected"], strict=True)
+    return [row_intervals(row, pooled, fit["smoothing"]) for row, pooled in rows]
+
+
+def row_intervals(expected: list[float], pooled: list[float], smoothing: float) -> list[tuple[float, float]]:
+    """The 95 % equal-tailed credible interval of each chance in a row, from counts of its answers.
+
+    The row has a Dirichlet posterior, whose marginals are Beta. Its prior weighs `smoothing` answers spread as
+    everyone's, or half an answer of each kind where that is 0. Everyone's row is drawn to the even one by half an
+    answer of each kind, so that what nobody has done yet isn't taken for impossible.
+
+    >>> [round(bound, 3) for bound in row_intervals([0, 0], [0, 0], 0)[0]]  # Jeffreys: an arc-sine law
+    [0.002, 0.998]
+    """
+    counts, everyone = np.asarray(expected, dtype=np.float64), np.asarray(pooled, dtype=np.float64) + HALF
+    prior: FloatArray = smoothing * everyone / everyone.sum() if smoothing else np.full(len(counts), HALF)
+    shape = counts + prior
+    low, high = beta.ppf([[0.025], [0.975]], shape, shape.sum() - shape)
+    return list(zip(low.tolist(), high.tolist(), strict=True))

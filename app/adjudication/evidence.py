@@ -13,11 +13,12 @@ from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign, Policy
 from app.claims.models import Claim, ClaimState
 from app.items.cards import CardFacts, card_facts
-from app.items.models import Item, SourceRecord
+from app.items.models import Gold, Item, SourceRecord
 from app.items.queries import GridItem, siblings
 from app.judgments.cards import questions
 from app.judgments.models import Decision, Judgment
 from app.judgments.service import slots_before
+from app.judgments.tally_models import ItemPosterior
 
 
 class Vote(NamedTuple):
@@ -48,7 +49,8 @@ class Evidence(NamedTuple):
     """`log` has the newest decision first.
 
     `questions` has the item's questions in words, by key, as its annotators (or the next ones) read them. `reasons`
-    gives each reason code in its policy's words: {(policy, question, code): words}.
+    gives each reason code in its policy's words: {(policy, question, code): words}. `posteriors` has, by question, the
+    probability that the claim is true, where the newest rater model says anything: it says nothing of known answers.
     """
 
     item: Item
@@ -60,6 +62,7 @@ class Evidence(NamedTuple):
     siblings: Sequence[GridItem]
     questions: Mapping[str, str]
     reasons: Mapping[tuple[int, str, str], str]
+    posteriors: Mapping[str, float]
 
 
 def evidence(session: Session, item: Item) -> Evidence:
@@ -79,6 +82,7 @@ def evidence(session: Session, item: Item) -> Evidence:
         siblings=siblings(session, item),
         questions={question.key: question.text for question in questions(policy, facts)},
         reasons=_reasons(session, {vote.latest.policy_id for vote in votes}),
+        posteriors=_posteriors(session, item),
     )
 
 
@@ -133,3 +137,9 @@ def _reasons(session: Session, policy_ids: set[int]) -> dict[tuple[int, str, str
         for question in session.get_one(Policy, policy_id).questions
         for reason in question["reasons"]
     }
+
+
+def _posteriors(session: Session, item: Item) -> dict[str, float]:
+    found = session.get(ItemPosterior, item.id, populate_existing=True)
+    known = session.exec(select(Gold.question).where(Gold.item_id == item.id, col(Gold.withdrawn_at).is_(None))).all()
+    return {question: share for question, share in found.claims.items() if question not in known} if found else {}

@@ -146,17 +146,18 @@ def _judgments_of(session: Session, item: Item) -> Sequence[uuid.UUID | None]:
 _DISPUTED = sa.text(
     """
     SELECT item.id FROM item
+    LEFT JOIN item_posterior ON item_posterior.item_id = item.id
     LEFT JOIN LATERAL (
         SELECT detail FROM decision WHERE decision.item_id = item.id ORDER BY id DESC LIMIT 1
     ) AS latest ON true
     CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE value = 'null') AS split, count(*) FILTER (WHERE value = '"unsure"') AS unsure
         FROM jsonb_each(coalesce(latest.detail -> 'majorities', '{}'))
-    ) AS doubt
+    ) AS answers
     WHERE item.campaign_id = :campaign AND item.status = 'disputed'
       AND NOT EXISTS (SELECT 1 FROM claim WHERE claim.item_id = item.id AND claim.account_id = :account
                         AND claim.state = 'judged')
-    ORDER BY doubt.split DESC, doubt.unsure DESC, item.decided_at, item.key
+    ORDER BY item_posterior.doubt DESC NULLS LAST, answers.split DESC, answers.unsure DESC, item.decided_at, item.key
     LIMIT :limit
     """
 )
@@ -165,7 +166,8 @@ _DISPUTED = sa.text(
 def disputed(session: Session, account: Account, campaign: Campaign) -> Sequence[uuid.UUID]:
     """Up to 1,000 disputed items this admin may settle, the most disputed first.
 
-    Most questions without a majority, then most where the majority is unsure, then the longest undecided.
+    First those the rater models have looked at, from the one they doubt most: a word on it settles most. The others
+    follow: most questions without a majority, then most where the majority is unsure, then the longest undecided.
     """
     scope = {"campaign": campaign.id, "account": account.id, "limit": MOST_DISPUTED}
     return session.execute(_DISPUTED, scope).scalars().all()

@@ -75,7 +75,7 @@ def dots(
         # An alpha can fall below -1 with very few items; the picture then ends where the axis does.
         return start + (_END - start) * (max(value, axis.low) - axis.low) / (axis.high - axis.low)
 
-    root = new_chart(key, title, f"{len(groups)} rows of {', '.join(series)} in {_UNITS[unit]}, with 95 % intervals.")
+    root = new_chart(key, title, f"{len(groups)} rows of {', '.join(series)} in {_UNITS[unit]}, with {_lines(unit)}.")
     y = _legend(root, series) if len(series) > 1 else 0.0
     top = y
     frame = ET.SubElement(root, "g")  # under the dots
@@ -99,7 +99,15 @@ def dots(
 
 _UNITS = {
     Unit.SHARE: "per cent", Unit.BITS: "bits", Unit.DIFFERENCE: "percentage points", Unit.COEFFICIENT: "points of 1",
+    Unit.SECONDS: "seconds",
 }  # fmt: skip
+
+
+_AFTER = {Unit.SHARE: " %", Unit.BITS: " bits", Unit.DIFFERENCE: " points", Unit.SECONDS: " s"}
+
+
+def _lines(unit: Unit) -> str:
+    return "lines from the lower to the upper quartile" if unit is Unit.SECONDS else "95 % intervals"
 
 
 def _axis(unit: Unit, is_fitted: bool, estimates: Sequence[Estimate]) -> Axis:
@@ -166,7 +174,7 @@ def _scale(frame: ET.Element, at: Callable[[float], float], axis: Axis, unit: Un
             continue  # on a telephone there is no room for more words than three
         text = (
             f"{tick:g}"
-            if unit in (Unit.BITS, Unit.COEFFICIENT)
+            if unit in (Unit.BITS, Unit.COEFFICIENT, Unit.SECONDS)
             else f"{100 * tick:+g}"
             if unit is Unit.DIFFERENCE and tick
             else ""
@@ -174,6 +182,6 @@ def _scale(frame: ET.Element, at: Callable[[float], float], axis: Axis, unit: Un
         text = (text or f"{100 * tick:g}").replace("-", "\N{MINUS SIGN}")
         last = place == len(axis.ticks) - 1
         if last:
-            text += {Unit.SHARE: " %", Unit.BITS: " bits", Unit.DIFFERENCE: " points", Unit.COEFFICIENT: ""}[unit]
+            text += _AFTER.get(unit, "")
         side = "chart-start" if place == 0 else "chart-end" if last else "chart-middle"
         write(frame, x, bottom + 16, f"chart-tick {side}", text)

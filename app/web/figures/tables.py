@@ -14,7 +14,8 @@ Estimate = Mapping[str, Any]
 
 
 class Unit(enum.StrEnum):
-    """How a column's cells read. SHARE, COEFFICIENT, BITS and DIFFERENCE (of two shares) hold an Estimate or None."""
+    """How a column's cells read. SHARE, COEFFICIENT, BITS, DIFFERENCE (of two shares) and SECONDS (a median between
+    its quartiles) hold an Estimate or None."""
 
     TEXT = "text"
     COUNT = "count"
@@ -23,10 +24,11 @@ class Unit(enum.StrEnum):
     BITS = "bits"
     DIFFERENCE = "difference"
     COEFFICIENT = "coefficient"
+    SECONDS = "seconds"
 
     @property
     def is_estimate(self) -> bool:
-        return self in (Unit.SHARE, Unit.BITS, Unit.DIFFERENCE, Unit.COEFFICIENT)
+        return self in (Unit.SHARE, Unit.BITS, Unit.DIFFERENCE, Unit.COEFFICIENT, Unit.SECONDS)
 
 
 class Column(NamedTuple):
@@ -77,6 +79,8 @@ def number(value: float, unit: Unit) -> str:
         return "<0.001" if value < 0.001 else f"{value:.3f}"
     if unit in (Unit.BITS, Unit.COEFFICIENT):
         text = f"{value:.2f}" if unit is Unit.BITS else f"{value:.3f}"
+    elif unit is Unit.SECONDS:
+        text = f"{value:.1f}"
     else:
         text = f"{100 * value:.1f}"
     text = text.replace("-", MINUS)
@@ -144,7 +148,7 @@ def as_latex(table: Table, specs: str | Sequence[str], stamp: str = "spec_sha256
 
 
 def _heading(column: Column) -> str:
-    signs = {Unit.SHARE: " (%)", Unit.DIFFERENCE: " (points)", Unit.BITS: " (bits)"}
+    signs = {Unit.SHARE: " (%)", Unit.DIFFERENCE: " (points)", Unit.BITS: " (bits)", Unit.SECONDS: " (s)"}
     return column.label + signs.get(column.unit, "")
 
 

@@ -159,6 +159,11 @@ def name_of(code: str) -> str:
         raise _unknown(code) from None
 
 
+def every_country() -> Mapping[str, str]:
+    """All countries, code to name, in the order of their names: Åland Islands stands with A, Türkiye with T."""
+    return {code: _names()[code] for code in sorted(set(_codes().values()), key=lambda code: _key(_names()[code]))}
+
+
 def continent_of(code: str) -> str:
     """Africa, Americas, Asia, Europe, Oceania or Antarctica, as the UN's M49 has it. Raises `UnknownCountry`."""
     try:

@@ -30,6 +30,8 @@ MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("POST", "/sign-out"): ANYONE,
     ("POST", "/sign-out-everywhere"): EVERYBODY,
     ("GET", "/account"): EVERYBODY,
+    ("POST", "/account/countries"): ANNOTATORS,
+    ("POST", "/account/countries/{country}/remove"): ANNOTATORS,
     ("POST", "/account/password"): EVERYBODY,
     ("POST", "/account/tokens"): EVERYBODY,
     ("POST", "/account/tokens/{token_id}/revoke"): EVERYBODY,

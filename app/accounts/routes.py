@@ -6,8 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
+from app import geography
 from app.accounts import service
-from app.accounts.access import Admin, SignedIn, Visitor, keys_of
+from app.accounts.access import Admin, Annotator, SignedIn, Visitor, keys_of
 from app.accounts.models import Role
 from app.accounts.throttle import sign_in_throttle
 from app.errors import Gone, TerroirError
@@ -91,8 +92,12 @@ def _me(
     *,
     fields: dict[str, str] | None = None,
     new_token: str | None = None,
+    country: str = "",
     status: int = 200,
 ) -> Response:
+    is_annotator = account.role is Role.ANNOTATOR
+    names = geography.every_country() if is_annotator else {}
+    known = service.known_countries(session, account) if is_annotator else []
     return render(
         request,
         "accounts/me.html",
@@ -102,7 +107,27 @@ def _me(
         has_password=account.password_hash is not None,
         fields=fields or {},
         new_token=new_token,
+        is_annotator=is_annotator,
+        known_countries=[(code, names[code]) for code in known],
+        other_countries=[name for code, name in names.items() if code not in known],
+        country=country,
     )
+
+
+@router.post("/account/countries", name="accounts:know_country")
+def know_country(request: Request, session: SessionDep, account: Annotator, country: Text = "") -> Response:
+    try:
+        code = service.know_country(session, account, country)
+    except TerroirError as error:
+        return _me(request, session, account, fields=error.fields, country=country[:100], status=error.status)
+    flash = ("done", f"Noted: you know the food of {geography.name_of(code)}.")
+    return redirect(request, "accounts:me", flash=flash)
+
+
+@router.post("/account/countries/{country}/remove", name="accounts:forget_country")
+def forget_country(request: Request, session: SessionDep, account: Annotator, country: str) -> Response:
+    code = service.forget_country(session, account, country)
+    return redirect(request, "accounts:me", flash=("done", f"{geography.name_of(code)} is taken off your list."))
 
 
 @router.post("/account/password", name="accounts:change_password")

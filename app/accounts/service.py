@@ -8,9 +8,11 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
-from app.accounts.models import Account, AuditEvent, Invite, Role, Token
+from app import geography
+from app.accounts.models import Account, AuditEvent, Invite, KnownCountry, Role, Token
 from app.accounts.passwords import hash_password, new_secret, password_matches, secret_hash
 from app.db import now
 from app.errors import Conflict, Gone, Invalid, NotFound, NotSignedIn
@@ -136,6 +138,38 @@ def reset_password(session: Session, admin: Account, account_id: uuid.UUID) -> A
     session.add(account)
     record(session, admin, "password.reset", "account", account.id)
     return account
+
+
+def known_countries(session: Session, account: Account) -> list[str]:
+    """Codes of the countries whose food this person says to know, in the order of their names."""
+    found = set(session.exec(select(KnownCountry.country).where(KnownCountry.account_id == account.id)))
+    return [code for code in geography.every_country() if code in found]
+
+
+def know_country(session: Session, account: Account, name: str) -> str:
+    """Notes that the person knows a country's food, and returns its code; a second time changes nothing.
+
+    Raises Invalid for a name that is no country's, or several countries'.
+    """
+    try:
+        code = geography.resolve(name)
+    except Invalid as error:
+        raise Invalid(error.message, fields={"country": error.message}) from error
+    added = insert(KnownCountry).values(account_id=account.id, country=code, is_tested=False).on_conflict_do_nothing()
+    if session.execute(added.returning(col(KnownCountry.country))).scalar_one_or_none() is not None:
+        record(session, account, "known_country.added", "account", account.id, country=code)
+    return code
+
+
+def forget_country(session: Session, account: Account, country: str) -> str:
+    """Takes it back, and returns its code; a second time changes nothing. Raises Invalid as `know_country`."""
+    code = geography.resolve(country)
+    known = session.get(KnownCountry, (account.id, code))
+    if known is not None:
+        session.delete(known)
+        session.flush()
+        record(session, account, "known_country.removed", "account", account.id, country=code)
+    return code
 
 
 class Issued(NamedTuple):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.agreement.dawid_skene import fit
-from app.agreement.fitted import as_document, confusion_intervals, posterior_of, row_intervals
+from app.agreement.fitted import as_document, own_rows, posterior_of, row_estimates
 from tests.agreement.test_dawid_skene import crowd_of
 
 
@@ -48,39 +48,37 @@ def test_answers_that_cannot_be_give_no_fault() -> None:
     assert math.isfinite(posterior_of({"ann": "no", "bob": "yes"}, sure))
 
 
-def test_a_row_of_nothing_is_as_wide_as_its_prior() -> None:
-    """Six answers spread evenly: Beta(2, 4), whose bounds are in every table of Clopper and Pearson's intervals, the
-    lower one of 2 in 5 and the upper one of 1 in 5."""
-    for low, high in row_intervals([0, 0, 0], [0, 0, 0], 6):
-        assert (low, high) == pytest.approx((0.0527, 0.7164), abs=1e-4)
+@pytest.mark.parametrize(("successes", "n"), [(1, 10), (3, 10), (0, 25), (9.4, 40.2)])
+def test_one_in_forty_lies_below_and_one_above_an_interval(successes: float, n: float) -> None:
+    """By adding up the density of Jeffreys' posterior, x^(s - 1/2) (1 - x)^(n - s - 1/2); x = sin² t flattens its ends."""
+    estimate = row_estimates([successes, n - successes])[0]
+    t = (np.arange(200_000) + 0.5) / 200_000 * np.pi / 2
+    weight = np.sin(t) ** (2 * successes) * np.cos(t) ** (2 * (n - successes))
+    x = np.sin(t) ** 2
+    assert weight[x < estimate.low].sum() / weight.sum() == pytest.approx(0.025, abs=1e-4)
+    assert weight[x > estimate.high].sum() / weight.sum() == pytest.approx(0.025, abs=1e-4)
+    assert estimate.value == pytest.approx((weight * x).sum() / weight.sum())
 
 
-def test_intervals_narrow_with_answers_and_hold_the_row() -> None:
-    everyone = [900.0, 60.0, 40.0]
+def test_intervals_narrow_with_answers_and_hold_the_value() -> None:
     widths = []
     for n in (0, 5, 50, 500):
-        row = [0.8 * n, 0.15 * n, 0.05 * n]
-        intervals = row_intervals(row, everyone, 6)
-        smoothed = [(count + 6 * share / 1000) / (n + 6) for count, share in zip(row, everyone, strict=True)]
-        assert all(low <= value <= high for value, (low, high) in zip(smoothed, intervals, strict=True))
-        widths.append(intervals[1][1] - intervals[1][0])
-    assert widths[0] > widths[2] > widths[3]
-    assert widths[3] < 0.07
+        row = row_estimates([0.8 * n, 0.15 * n, 0.05 * n])
+        assert all(estimate.low < estimate.value < estimate.high for estimate in row)
+        widths.append(row[0].high - row[0].low)
+    assert widths == sorted(widths, reverse=True)
+    assert widths[0] > 0.9
+    assert widths[-1] < 0.08
 
 
-def test_what_nobody_did_in_a_few_answers_is_not_taken_for_impossible() -> None:
-    (_, high_few), (_, high_many) = (row_intervals([0, n], [0, n], 6)[0] for n in (3, 3000))
-    assert high_few > 0.2
-    assert high_many < 0.01
-
-
-def test_most_planted_rows_lie_in_their_intervals() -> None:
-    """40 raters, 4 cells each that matter. Items' truth isn't known but guessed, so a little below 95 %."""
+def test_most_planted_rows_lie_in_their_intervals_and_those_of_yes_clickers_too() -> None:
+    """Items' truth isn't known but guessed, so a little below 95 %."""
     answers, _, chances = crowd_of(8000, seed=4)
     kept = as_document(answers, fit(answers, classes=(0, 1)))
-    bounds = np.array([confusion_intervals(kept, rater) for rater in answers.raters])[:, :, :2]
-    inside = (bounds[..., 0] <= chances[:, :, :2]) & (chances[:, :, :2] <= bounds[..., 1])
-    assert inside.mean() > 0.85
-    assert inside.mean() < 1
+    rows = [own_rows(kept, rater) for rater in answers.raters]
+    bounds = np.array([[[(cell.low, cell.high) for cell in row] for row in rater] for rater in rows])
+    inside = (bounds[..., 0] <= chances) & (chances <= bounds[..., 1])
+    assert 0.85 < inside.mean() < 1
+    assert inside[4:8, 1, 1].all()
     with pytest.raises(KeyError):
-        confusion_intervals(kept, "stranger")
+        own_rows(kept, "stranger")

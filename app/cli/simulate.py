@@ -21,10 +21,11 @@ from app.accounts import service as accounts
 from app.accounts.models import Account, Role
 from app.campaigns import service as campaigns
 from app.cli.common import JsonFlag, installation, progress_bar, say, say_json
-from app.cli.simulation import Given, email_of, judgment_of, profile_of, summary
+from app.cli.simulation import INSIDER_NOTICES, KNOWN_SHARE, Given, email_of, judgment_of, knows, profile_of, summary
 from app.db import transaction
 from app.db.embedded import serving_address
 from app.errors import Conflict, Invalid, TerroirError
+from app.items.queries import countries_in
 from app.settings import Settings
 
 CLAIMS_AT_ONCE: Final = 10
@@ -50,14 +51,17 @@ def simulate(
     ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Let simulated annotators with stated error rates judge over HTTP. Their accounts are marked as simulated."""
+    """Let simulated annotators with stated error rates judge over HTTP. Their accounts are marked as simulated.
+
+    Each says to know the food of some of the campaign's countries, and notices more wrong claims about those.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a server started for the run is stopped with it
     with installation() as (settings, engine):
         with transaction(engine) as session:
-            campaigns.get(session, campaign)
+            countries = countries_in(session, campaigns.get(session, campaign).id)
         with (
             _server(settings, url) as address,
-            _tokens(engine, seed, annotators) as tokens,
+            _tokens(engine, seed, annotators, countries) as tokens,
             progress_bar("Judging") as advance,
         ):
             crowd = [Annotator(number, address, token) for number, token in enumerate(tokens)]
@@ -81,6 +85,10 @@ def _print(run: "Run", counts: dict[str, int], profiles: list[dict[str, Any]]) -
             f"{accuracy:>9} {noticed:>8}"
         )
     say("accuracy: answers that fit the planted truth; noticed: wrong claims answered no.")
+    say(
+        f"Each says to know about {KNOWN_SHARE:.0%} of the campaign's countries, and there notices "
+        f"{INSIDER_NOTICES:.0%} of the wrong claims it would else miss."
+    )
 
 
 class Annotator:
@@ -193,8 +201,9 @@ def _claims(
 
 
 @contextmanager
-def _tokens(engine: sa.Engine, seed: int, annotators: int) -> Iterator[list[str]]:
-    """A token for each annotator, revoked afterwards; accounts are opened where there are none yet."""
+def _tokens(engine: sa.Engine, seed: int, annotators: int, countries: list[str]) -> Iterator[list[str]]:
+    """A token for each annotator, revoked afterwards; accounts are opened where there are none yet, and those of
+    `countries` that an annotator knows are noted."""
     with transaction(engine) as session:
         people = []
         for number in range(annotators):
@@ -205,6 +214,9 @@ def _tokens(engine: sa.Engine, seed: int, annotators: int) -> Iterator[list[str]
                 account = accounts.open_account(session, email, Role.ANNOTATOR, name=name, is_simulated=True)
             elif not (account.is_simulated and account.is_active):
                 raise Conflict(f"The account {email} is closed or not marked as simulated; use another --seed.")
+            for country in countries:
+                if knows(seed, number, country):
+                    accounts.know_country(session, account, country)
             people.append(account)
         issued = [accounts.issue_token(session, account, days=1, label="simulate") for account in people]
     try:

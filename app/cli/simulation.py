@@ -8,11 +8,17 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from app import geography
+
 WRONG_SHARE: Final = 0.10
 """Of all claims (one per question of an item) so many are wrong."""
 HARD_SHARE: Final = 0.15
 """Of the wrong claims so many are hard: everybody notices them only HARD_FACTOR as often."""
 HARD_FACTOR: Final = 0.4
+KNOWN_SHARE: Final = 0.2
+"""Of the campaign's countries an annotator says to know so many."""
+INSIDER_NOTICES: Final = 0.3
+"""Of the wrong claims about such a country that an annotator would else take for right, it notices so many."""
 SECONDS_PER_QUESTION: Final = (1.5, 6.0)
 _GOLDEN: Final = 0.6180339887498949
 
@@ -79,15 +85,32 @@ def truth_of(seed: int, item_id: str, question: str) -> Truth:
     return Truth(is_right, not is_right and chance(seed, "hard", item_id, question) < HARD_SHARE)
 
 
-def answer_of(seed: int, number: int, item_id: str, question: str) -> str:
-    """What annotator `number` says: "yes", "no" or "unsure"."""
+def knows(seed: int, number: int, country: str) -> bool:
+    """Whether annotator `number` says to know this country's food; `country` is its ISO code."""
+    return chance(seed, "knows", number, country) < KNOWN_SHARE
+
+
+def answer_of(seed: int, number: int, item_id: str, question: str, *, is_insider: bool = False) -> str:
+    """What annotator `number` says: "yes", "no" or "unsure". An insider turns some false yes into no."""
     profile, truth = profile_of(number), truth_of(seed, item_id, question)
     if chance(seed, "unsure", number, item_id, question) < profile.unsure:
         return "unsure"
     draw = chance(seed, "answer", number, item_id, question)
     if truth.is_right:
         return "yes" if draw < profile.yes_if_right else "no"
-    return "no" if draw < profile.no_if_wrong * (HARD_FACTOR if truth.is_hard else 1.0) else "yes"
+    if draw < profile.no_if_wrong * (HARD_FACTOR if truth.is_hard else 1.0):
+        return "no"
+    return "no" if is_insider and chance(seed, "insider", number, item_id, question) < INSIDER_NOTICES else "yes"
+
+
+def countries_of(claim: Mapping[str, Any], question: str) -> list[str]:
+    """Codes of the countries a question of CONTRACT §4's claim is about.
+
+    >>> countries_of({"food1": {"country": "Turkey or Greece"}, "background": {"country": "Japan"}}, "food1_origin")
+    ['TR', 'GR']
+    """
+    about = claim["background" if question == "background" else question[:5]]
+    return [geography.resolve(name) for name in about["country"].split(" or ") if name]
 
 
 def judgment_of(seed: int, number: int, claim: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +120,8 @@ def judgment_of(seed: int, number: int, claim: Mapping[str, Any]) -> dict[str, A
     milliseconds = 0
     for question in claim["questions"]:
         key = question["key"]
-        answer = answer_of(seed, number, item_id, key)
+        is_insider = any(knows(seed, number, country) for country in countries_of(claim, key))
+        answer = answer_of(seed, number, item_id, key, is_insider=is_insider)
         codes = [reason["code"] for reason in question["reasons"]]
         reason = codes[int(chance(seed, "reason", number, item_id, key) * len(codes))] if codes else None
         answers[key] = {"answer": answer, "reasons": [reason] if answer == "no" and reason else []}

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from app import geography
 from app.cli import simulation
 from app.db import make_engine, transaction
 from app.db.embedded import embedded_postgres
@@ -56,6 +57,45 @@ def test_the_profiles_come_in_their_shares() -> None:
     }
 
 
+def test_an_insider_notices_three_in_ten_of_what_it_would_miss_and_answers_the_rest_alike() -> None:
+    missed, noticed = 0, 0
+    for place in range(MANY):
+        item = f"item {place}"
+        plain = simulation.answer_of(7, 2, item, "background")
+        insider = simulation.answer_of(7, 2, item, "background", is_insider=True)
+        if plain == "yes" and not simulation.truth_of(7, item, "background").is_right:
+            missed, noticed = missed + 1, noticed + (insider == "no")
+        else:
+            assert insider == plain
+    assert noticed / missed == pytest.approx(0.3, abs=0.07)
+
+
+def test_a_judgment_hangs_on_whether_its_own_question_is_about_a_known_country() -> None:
+    known = next(code for code in geography.every_country() if simulation.knows(7, 2, code))
+    strange = next(code for code in geography.every_country() if not simulation.knows(7, 2, code))
+    missed = next(
+        f"item {place}"
+        for place in range(MANY)
+        if simulation.answer_of(7, 2, f"item {place}", "food1_origin")
+        != simulation.answer_of(7, 2, f"item {place}", "food1_origin", is_insider=True)
+    )
+    names = {code: geography.name_of(code) for code in (known, strange)}
+    given = []
+    for food, scene in ((strange, known), (known, strange)):
+        claim = {
+            "item_id": missed, "food1": {"country": names[food]}, "background": {"country": names[scene]},
+            "questions": [{"key": "food1_origin", "reasons": [{"code": "origin"}]}],
+        }  # fmt: skip
+        given.append(simulation.judgment_of(7, 2, claim)["answers"]["food1_origin"]["answer"])
+    assert given == ["yes", "no"]
+
+
+def test_annotators_know_a_fifth_of_the_countries() -> None:
+    countries = list(geography.every_country())
+    known = [simulation.knows(7, number, code) for number in range(40) for code in countries]
+    assert share(known) == pytest.approx(0.2, abs=0.02)
+
+
 def test_another_seed_is_another_world() -> None:
     worlds = [[simulation.truth_of(seed, f"item {n}", "background").is_right for n in range(500)] for seed in (1, 2)]
     assert worlds[0] != worlds[1]
@@ -100,6 +140,15 @@ def test_a_crowd_judges_over_http_until_no_work_is_left(live: Installation) -> N
     assert all(email.endswith("@simulated.invalid") and marked for email, marked in people)
     assert set(rows(live, "SELECT judged FROM item")) == {(3,)}
     assert rows(live, "SELECT 1 FROM token WHERE revoked_at IS NULL") == []
+    # The items' foods are from Egypt and Italy, their backgrounds from Japan.
+    declared = set(rows(live, "SELECT email, country FROM known_country JOIN account ON account.id = account_id"))
+    assert declared == {
+        (simulation.email_of(7, number), country)
+        for number in range(4)
+        for country in ("EG", "IT", "JP")
+        if simulation.knows(7, number, country)
+    }
+    assert declared
 
 
 def rows(live: Installation, statement: str) -> list[Any]:

@@ -50,7 +50,7 @@ def test_answers_that_cannot_be_give_no_fault() -> None:
 
 @pytest.mark.parametrize(("successes", "n"), [(1, 10), (3, 10), (0, 25), (9.4, 40.2)])
 def test_one_in_forty_lies_below_and_one_above_an_interval(successes: float, n: float) -> None:
-    """By adding up the density of Jeffreys' posterior, x^(s - 1/2) (1 - x)^(n - s - 1/2); x = sin² t flattens its ends."""
+    """By adding up the density of Jeffreys' posterior, x^(s - 1/2) (1 - x)^(n - s - 1/2), over x = sin² t."""
     estimate = row_estimates([successes, n - successes])[0]
     t = (np.arange(200_000) + 0.5) / 200_000 * np.pi / 2
     weight = np.sin(t) ** (2 * successes) * np.cos(t) ** (2 * (n - successes))

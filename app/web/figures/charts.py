@@ -32,7 +32,7 @@ class Axis(NamedTuple):
 
 
 # One shape a series besides its colour; each fits into a circle of radius 5.
-_SHAPES = (
+SHAPES = (
     "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
     "M-4-4h8v8h-8z",
     "M0-5.5L5.5 0L0 5.500L-5.500 0z",
@@ -40,7 +40,7 @@ _SHAPES = (
     "M0 5L-5-4H5z",
     "M-1.800-5h3.600v3.200h3.200v3.600h-3.200v3.200h-3.600v-3.200h-3.200v-3.600h3.200z",
 )
-MAX_SERIES = len(_SHAPES)
+MAX_SERIES = len(SHAPES)
 
 
 def dots_of(table: Table, keys: Sequence[str], key: str | None = None, *, is_fitted: bool = False) -> Chart:
@@ -136,7 +136,7 @@ def _legend(root: ET.Element, series: Sequence[str]) -> float:
     for place, name in enumerate(series):
         x, y = 50 * (place % columns), LINE * (place // columns) + LINE / 2
         holder = ET.SubElement(root, "svg", {"x": f"{x + 2}%", "y": f"{y:g}", "class": "chart-mark"})
-        ET.SubElement(holder, "path", {"class": f"chart-series{place}", "d": _SHAPES[place]})
+        ET.SubElement(holder, "path", {"class": f"chart-series{place}", "d": SHAPES[place]})
         write(root, f"{x + 4.5}%", y + 4, "chart-label", shortened(name, MAX_LABEL), name)
     return LINE * math.ceil(len(series) / columns) + 6.0
 
@@ -158,7 +158,7 @@ def _dot(
              "x2": f"{at(estimate['high']):.2f}%", "y1": f"{y:g}", "y2": f"{y:g}"},
         )  # fmt: skip
     holder = ET.SubElement(group, "svg", {"x": f"{at(value):.2f}%", "y": f"{y:g}", "class": "chart-mark"})
-    ET.SubElement(holder, "path", {"class": f"chart-series{place}", "d": _SHAPES[place]})
+    ET.SubElement(holder, "path", {"class": f"chart-series{place}", "d": SHAPES[place]})
     write(root, "100%", y + 4, "chart-figure", shown)
 
 

@@ -1,4 +1,4 @@
-"""Time and memory of agreement, beside the usual libraries: `python bench/agreement.py`.
+"""Time and memory of agreement, beside the usual libraries: `python -m bench.agreement`.
 
 Every figure is from a process of its own: the seconds of the best of three calls, and the most memory one further call
 held at a time beyond the data. The data are integer codes in memory; "file" reads the same judgments from a CSV.
@@ -25,7 +25,8 @@ from app.agreement.patterns import Patterns
 SIZES = {
     "24k x 3": (23_766, 3, 3, 40),
     "240k x 3": (240_000, 3, 3, 60),
-    "1M judgments (200k x 5)": (200_000, 5, 3, 60),
+    "200k x 5 (a million judgments)": (200_000, 5, 3, 60),
+    "1M x 5 (five million judgments)": (1_000_000, 5, 3, 60),
     "24k x 5, 35 values": (23_766, 5, 35, 40),
 }
 
@@ -50,8 +51,10 @@ def ours_from_patterns(item: np.ndarray, _: np.ndarray, label: np.ndarray, q: in
 
 
 def ours_dawid_skene(item: np.ndarray, rater: np.ndarray, label: np.ndarray, q: int) -> Callable[[], object]:
+    """As for a campaign's question: two classes can be true, and the third answer is "unsure"."""
     names = [tuple(str(code) for code in range(n)) for n in (item.max() + 1, rater.max() + 1, q)]
-    return lambda: fit(Answers(item, rater, label, *names))
+    answers = Answers(item, rater, label, *names)
+    return lambda: fit(answers, classes=(0, 1) if q == 3 else None)
 
 
 def ours_file(item: np.ndarray, rater: np.ndarray, label: np.ndarray, _: int) -> Callable[[], object]:
@@ -113,7 +116,7 @@ def main() -> None:
     for size in SIZES:
         print(size)
         for method in METHODS:
-            command = [sys.executable, __file__, size, method]
+            command = [sys.executable, "-m", "bench.agreement", size, method]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             print(f"  {method:<55} {done.stdout.strip() or 'failed: ' + done.stderr.strip().splitlines()[-1]}")
 

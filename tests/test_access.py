@@ -76,6 +76,7 @@ MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/campaigns/{slug}/agreement/pairs/{a}/{b}/{name}"): ADMINS,
     ("GET", "/campaigns/{slug}/agreement/map"): ADMINS,
     ("GET", "/campaigns/{slug}/agreement/items"): ADMINS,
+    ("GET", "/campaigns/{slug}/agreement/items/{name}"): ADMINS,
     ("GET", "/campaigns/{slug}/items"): ADMINS,
     ("GET", "/campaigns/{slug}/disputed"): ADMINS,
     ("GET", "/campaigns/{slug}/items/{item_id}"): ADMINS,

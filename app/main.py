@@ -26,6 +26,7 @@ from app.adjudication.agreement import (
 )
 from app.adjudication.agreement import item_routes as agreement_item_routes
 from app.adjudication.agreement import people_routes as agreement_people_routes
+from app.adjudication.agreement import person_routes as agreement_person_routes
 from app.adjudication.events import streams_end_with_the_server
 from app.db import POOL_OVERFLOW, POOL_SIZE, make_engine
 from app.db.connect import database_url
@@ -71,6 +72,7 @@ ROOMS = (
     background_routes,
     insider_routes,
     agreement_people_routes,
+    agreement_person_routes,
     pair_routes,
     map_routes,
     agreement_item_routes,

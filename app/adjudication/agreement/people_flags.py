@@ -1,0 +1,128 @@
+"""What is worth a look in a list of raters: the evidence in words, and where to look. Never a verdict."""
+
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+
+from app.adjudication.agreement.people_views import Rater, alike, share
+from app.agreement.rules import ANSWERS
+from app.web.figures.tables import Column, Estimate, Table, Unit, interval, number
+
+ENOUGH = 20
+"""Answers, pairs or timed judgments below which nothing is said."""
+ENOUGH_WRONG = 5
+"""Expected wrong claims, and known answers, below which nothing is said."""
+BY_CHANCE = 0.001
+"""Always the same answer is worth a look where somebody who answers as the others do would hardly ever get there."""
+FAST = 1 / 3
+"""Of the median of the others' medians."""
+
+
+class Flag(NamedTuple):
+    """`words` are the evidence; `look` says what to look at: the rater's items that `query` says, or that `part` of
+    their own page."""
+
+    rater: Rater
+    words: str
+    look: str
+    query: dict[str, str] | None
+    part: str = ""
+
+
+def flags(raters: Sequence[Rater]) -> list[Flag]:
+    """In the order of the raters. Each is compared with the median of all others, so two are too few."""
+    if len(raters) < 3:
+        return []
+    said = [
+        look(rater, [other for other in raters if other is not rater])
+        for rater in raters
+        for look in (_always, _agrees, _notices, _gold, _fast)
+    ]
+    return [flag for flag in said if flag is not None]
+
+
+def flags_table(found: Sequence[Flag]) -> Table:
+    columns = (
+        Column("rater", "Rater", Unit.TEXT), Column("email", "E-mail", Unit.TEXT),
+        Column("evidence", "Evidence", Unit.TEXT), Column("look", "Look at", Unit.TEXT),
+    )  # fmt: skip
+    rows = [(flag.rater.who.name, flag.rater.who.email, flag.words, flag.look) for flag in found]
+    return Table("worth-a-look", "Worth a look", columns, rows)
+
+
+def _always(rater: Rater, others: Sequence[Rater]) -> Flag | None:
+    n = sum(rater.given.values())
+    every = sum(sum(other.given.values()) for other in others)
+    answer = next((answer for answer in ANSWERS if rater.given[answer] == n), None)
+    if answer is None or n < ENOUGH or not every:
+        return None
+    theirs = sum(other.given[answer] for other in others) / every
+    if theirs**n > BY_CHANCE:
+        return None
+    words = f"Always {answer}: {n:,} of {n:,} answers; the others say {answer} in {_percent(theirs)} %."
+    return Flag(rater, words, "where colleagues answered otherwise", {"answer": answer, "votes": "differ"})
+
+
+def _agrees(rater: Rater, others: Sequence[Rater]) -> Flag | None:
+    own = alike(rater.pairs)
+    rest = [alike(other.pairs) for other in others if other.pairs.n >= ENOUGH]
+    if rater.pairs.n < ENOUGH or not _is_below(own, rest):
+        return None
+    words = (
+        f"Agrees less than others: {_figure(own)} of {rater.pairs.n:,} pairs; the median of the rest is "
+        f"{_middle(rest)} %."
+    )
+    return Flag(rater, words, "where the answers differ", {"votes": "differ"})
+
+
+def _notices(rater: Rater, others: Sequence[Rater]) -> Flag | None:
+    rest = [other.notices for other in others if (other.met or 0) >= ENOUGH_WRONG]
+    if (rater.met or 0) < ENOUGH_WRONG or not _is_below(rater.notices, rest):
+        return None
+    words = (
+        f"Notices fewer wrong claims: {_figure(rater.notices)} of about {rater.met:,.0f} met; the median of the rest "
+        f"is {_middle(rest)} %."
+    )
+    return Flag(rater, words, "where this rater said yes and a colleague did not", {"answer": "yes", "votes": "differ"})
+
+
+def _gold(rater: Rater, others: Sequence[Rater]) -> Flag | None:
+    own = share(rater.gold.right, rater.gold.n)
+    rest = [share(other.gold.right, other.gold.n) for other in others if other.gold.n >= ENOUGH_WRONG]
+    if rater.gold.n < ENOUGH_WRONG or not _is_below(own, rest):
+        return None
+    words = (
+        f"Fewer known answers right: {rater.gold.right:,} of {rater.gold.n:,}, {_figure(own)}; the median of the rest "
+        f"is {_middle(rest)} %."
+    )
+    return Flag(rater, words, "the known answers missed", None, "gold")
+
+
+def _fast(rater: Rater, others: Sequence[Rater]) -> Flag | None:
+    rest = [other.pace.median for other in others if other.pace and other.pace.median and other.pace.n >= ENOUGH]
+    pace = rater.pace
+    if pace is None or not pace.median or pace.n < ENOUGH or len(rest) < 2:
+        return None
+    middle = median(rest)
+    if pace.median > FAST * middle:
+        return None
+    words = f"Fast: median {pace.median:.1f} s; the median of the others’ is {middle:.1f} s."
+    return Flag(rater, words, "the pace, week by week", None, "pace")
+
+
+def _is_below(own: Estimate, rest: Sequence[Estimate]) -> bool:
+    """Whether the whole interval lies below the median of the rest."""
+    values = [e["value"] for e in rest if e["value"] is not None]
+    return own["high"] is not None and len(values) >= 2 and own["high"] < median(values)
+
+
+def _middle(rest: Sequence[Estimate]) -> str:
+    return _percent(median(e["value"] for e in rest if e["value"] is not None))
+
+
+def _percent(value: float) -> str:
+    return number(value, Unit.SHARE)
+
+
+def _figure(estimate: Estimate) -> str:
+    return f"{_percent(estimate['value'])} % {interval(estimate, Unit.SHARE)}"

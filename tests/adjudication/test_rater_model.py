@@ -55,7 +55,8 @@ def test_the_item_page_says_what_the_model_makes_of_each_claim(
     session.add(ItemPosterior(item_id=disputed.id, campaign_id=disputed.campaign_id, claims=claims, doubt=0.1))
     session.flush()
     page = browse(admin).get(address).text
-    assert f"{WORDS} 0.93 that this is so; it is not an error rate." in page
+    assert f"{WORDS} 0.93 that this is so." in page
+    assert "This is not an error rate." in page
     assert f"{WORDS} more than 0.99 that" in page
     assert f"{WORDS} less than 0.01 that" in page
     # What a known answer says would be no word of the model's, and would tell who adjudicates that it is one.

@@ -19,6 +19,7 @@ from app.items.models import Gold, Item, Subtask
 from app.jobs import Job, JobStatus, run_job
 from app.judgments.jobs import KIND, ensure_fresh, is_due
 from app.judgments.rater_models import fit_models, latest_models, stale
+from app.judgments.tallies import up_to_date
 from app.judgments.tally_models import CountedVotes, ItemPosterior, RaterModelFit
 from app.settings import Settings
 from tests.factories import make_account, make_campaign, make_image, make_item
@@ -152,6 +153,35 @@ def test_gold_is_clamped_and_has_no_say_in_the_class_shares(session: Session, cr
     assert fall == pytest.approx(20 / 300, abs=0.015)
 
 
+def test_what_is_asked_of_gold_items_without_a_known_answer_stays_out_of_the_shares_too(
+    session: Session, crowd: Crowd
+) -> None:
+    before = fit_models(session, crowd.campaign.id)[ORIGIN].fit
+    for item in [item for item, wrong in zip(crowd.items, crowd.truth[:, 1], strict=True) if wrong][:20]:
+        session.add(Gold(item_id=item.id, question=IDENTITY, answer="yes"))
+        session.get_one(CountedVotes, item.id).is_gold = True
+    session.flush()
+    session.execute(sa.text("DELETE FROM vote_change"))  # the counts are as they are said to be
+    fitted = fit_models(session, crowd.campaign.id)[ORIGIN]
+    assert (fitted.n_gold, fitted.n_judgments, fitted.fit["n_outside_gold"]) == (0, 1200, 1120)
+    # Of 300 claims 20 wrong ones left: what stands is the share among the other 280.
+    assert before["class_shares"]["no"] - fitted.fit["class_shares"]["no"] > 0.05
+    assert fitted.fit["class_shares"]["no"] == pytest.approx((crowd.truth[:, 1].sum() - 20) / 280, abs=0.02)
+
+
+def test_a_claim_nobody_is_asked_about_has_no_posterior(session: Session) -> None:
+    campaign = make_campaign(session)
+    plain, scene = make_item(session, campaign), make_item(session, campaign, Subtask.SFB)
+    for item in (plain, scene):
+        voted(session, campaign, item, "yes", "no")
+    up_to_date(session, campaign.id)
+    session.execute(sa.text("UPDATE counted_votes SET answers = '{yy--y,ny--n}' WHERE item_id = :id"), {"id": scene.id})
+    fit_models(session, campaign.id)
+    kept = posteriors(session, campaign)
+    assert set(kept[plain.id].claims) == {IDENTITY}
+    assert set(kept[scene.id].claims) == {IDENTITY, "background"}
+
+
 @pytest.mark.parametrize(
     ("votes", "reason"), [([["yes"], ["no"]], "no_overlap"), ([["yes", "yes"], ["yes", "unsure"]], "no_variation")]
 )
@@ -240,9 +270,10 @@ def test_one_fit_at_a_time_is_on_its_way(session: Session) -> None:
     assert job is not None
     assert (job.kind, job.title, job.account_id) == (KIND, "Rater models of Tasting", person.id)
     assert ensure_fresh(session, campaign, person) is None
-    job.status, job.finished_at = JobStatus.FAILED, now()
+    job.status = JobStatus.FAILED
     session.add(job)
     session.flush()
+    session.execute(sa.text("UPDATE job SET finished_at = now() - interval '59 minutes'"))
     assert ensure_fresh(session, campaign, person) is None
     session.execute(sa.text("UPDATE job SET finished_at = now() - interval '61 minutes'"))
     assert ensure_fresh(session, campaign, person) is not None

@@ -56,7 +56,10 @@ def heat_map(
         cells: list[Cell | None] = []
         for other in found.raters[:place]:
             row = by_pair.get((min(rater.id, other.id), max(rater.id, other.id)))
-            cells.append(None if row is None else _cell(row, figure, link and link(row.one.id, row.other.id)))
+            if row is None:
+                cells.append(Cell(None, "", f"{rater.name} and {other.name}: no shared item"))
+            else:
+                cells.append(_cell(row, figure, link and link(row.one.id, row.other.id)))
         rows.append((rater.name, cells))
     name = FIGURES[figure]
     return heat_cells(

@@ -64,6 +64,8 @@ REASONS = {
     "no_reference": "no answer about the dish alone",
     "is_reference": "is the reference",
     "one_dish": "one dish, no interval",
+    "few_dishes": "too few dishes for an interval",
+    "no_dish": "no dish on both sides",
     "unstable": "too few for an interval",
 }
 MINUS = "\N{MINUS SIGN}"

@@ -1,5 +1,7 @@
 """A campaign's rater models: what is fitted and kept, when a fit is due, and who starts it."""
 
+import subprocess
+import sys
 import uuid
 from datetime import date
 
@@ -8,12 +10,10 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
-from app import jobs
 from app.accounts.models import Account, Role
 from app.agreement.fitted import posterior_of
 from app.agreement.tallies import LETTERS, QUESTIONS
 from app.campaigns.models import Campaign
-from app.cli import serving
 from app.db import now, transaction
 from app.items.models import Gold, Item, Subtask
 from app.jobs import Job, JobStatus, run_job
@@ -279,8 +279,13 @@ def test_one_fit_at_a_time_is_on_its_way(session: Session) -> None:
     assert ensure_fresh(session, campaign, person) is not None
 
 
+def test_the_worker_knows_the_job() -> None:
+    """In a process of its own: this one has imported it already."""
+    knows = f"import app.cli.serving, app.jobs; raise SystemExit({KIND!r} not in app.jobs._handlers)"
+    assert subprocess.run([sys.executable, "-c", knows], check=False).returncode == 0
+
+
 def test_the_worker_fits_what_is_due(fresh_engine: sa.Engine, settings: Settings) -> None:
-    assert serving.app.judgments.jobs.KIND in jobs._handlers
     with transaction(fresh_engine) as session:
         campaign = make_campaign(session)
         voted(session, campaign, make_item(session, campaign), "yes", "no")

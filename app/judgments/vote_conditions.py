@@ -87,6 +87,9 @@ def _rest(wanted: Wanted) -> Conditions:
     if wanted.status:
         conditions.append("item.status = :status")
         scope["status"] = wanted.status
+    if wanted.food:
+        conditions.append("item.family_id = CAST(:food AS uuid)")
+        scope["food"] = wanted.food
     for name in ("scene", "scene_country"):
         if getattr(wanted, name):
             some, values = _on_scene(name, getattr(wanted, name), name)
@@ -110,6 +113,16 @@ def _each(place: int) -> str:
     '.{1}(.).{3}'
     """
     return f".{{{place - 1}}}(.).{{{len(QUESTIONS) - place}}}"
+
+
+def given_by(votes: str) -> str:
+    """An SQL condition on the chosen question's votes; `votes` is one of SOME_VOTES."""
+    return f"asked.given ~ '{_GIVEN[votes]}'"
+
+
+def of_all_questions(votes: str) -> str:
+    """The same on an item's votes as a whole, where no question is chosen."""
+    return _ON_ALL[votes]
 
 
 def differing_questions() -> str:

@@ -28,8 +28,9 @@ class Wanted(NamedTuple):
     `by` and `part`: a kind of part of the counts (`VotePattern`), or "food" (the first food's id), "scene" (a
     background's id or "none") or "scene_country" (ISO code or "none"). With "insiders", "outsiders" or "mixed" the
     votes meant are those people's. `votes` is one of SOME_VOTES or exactly who said what, such as "yes-no" (answers
-    in the order yes, no, unsure). `rater` gave `answer`; `a` gave `answer_a` and `b` gave `answer_b`. Without a
-    question "agree" means on every question, "differ" and "any-unsure" on any.
+    in the order yes, no, unsure). `rater` gave `answer`; `a` gave `answer_a` and `b` gave
+    `answer_b`. `food`, `scene` and `scene_country` narrow any part further. Without a question "agree" means on every
+    question, "differ" and "any-unsure" on any.
     """
 
     question: str = ""
@@ -42,6 +43,7 @@ class Wanted(NamedTuple):
     b: str = ""
     answer_a: str = ""
     answer_b: str = ""
+    food: str = ""
     scene: str = ""
     scene_country: str = ""
     status: str = ""
@@ -77,6 +79,7 @@ def checked(wanted: Wanted) -> Wanted:
     wanted = _checked_part(wanted)
     wanted = wanted._replace(
         **{name: _account(getattr(wanted, name)) for name in ("rater", "a", "b")},
+        food=_id(wanted.food, "dish") if wanted.food else "",
         scene=_scene(wanted.scene),
         scene_country=_country(wanted.scene_country),
         votes=checked_votes(wanted.votes),

@@ -148,6 +148,8 @@ def test_dish_scene_and_status(session: Session) -> None:
         assert keys(session, campaign, **{name: "none"}) == ["plain"]
     assert keys(session, campaign, by="scene", part=str(rome.background_id)) == ["rome"]
     assert keys(session, campaign, by="country", part="eg", scene_country="JP") == ["tokyo"]
+    assert keys(session, campaign, by="country", part="EG", food=str(plain.family_id)) == ["plain", "tokyo"]
+    assert keys(session, campaign, by="country", part="EG", food=str(rome.family_id)) == []
     assert keys(session, campaign, status="rejected") == ["plain"]
 
 

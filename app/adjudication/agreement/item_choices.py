@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -53,18 +53,30 @@ def names_in(session: Session, wanted: Wanted) -> dict[str, str]:
     """{id: name} of the people, dish and background in the filters."""
     people = [wanted.rater, wanted.a, wanted.b, wanted.part if wanted.by == "rater" else ""]
     names = _named(session, _ACCOUNTS, people)
-    if wanted.by == "food":
-        names |= _named(session, _FOODS, [wanted.part])
-    scenes = [place for place in (wanted.scene, wanted.part if wanted.by == "scene" else "") if place != ON_WHITE]
-    for row in session.execute(_BACKGROUNDS, {"ids": [uuid.UUID(place) for place in scenes if place]}):
-        kind = BackgroundKind(row.kind) if row.kind else None
-        names[str(row.id)] = background_words(BackgroundFacts(row.name, geography.name_of(row.country), kind, None))
-    return names
+    names |= dish_names(session, [wanted.food, wanted.part if wanted.by == "food" else ""])
+    scenes = [wanted.scene, wanted.part if wanted.by == "scene" else ""]
+    return names | scene_names(session, [place for place in scenes if place and place != ON_WHITE])
 
 
-def _named(session: Session, statement: Any, ids: list[str]) -> dict[str, str]:
+def dish_names(session: Session, ids: Iterable[str]) -> dict[str, str]:
+    return _named(session, _FOODS, ids)
+
+
+def scene_names(session: Session, ids: Iterable[str]) -> dict[str, str]:
+    found = session.execute(_BACKGROUNDS, {"ids": [uuid.UUID(one) for one in ids]})
+    return {
+        str(row.id): background_words(
+            BackgroundFacts(
+                row.name, geography.name_of(row.country), BackgroundKind(row.kind) if row.kind else None, None
+            )
+        )
+        for row in found
+    }
+
+
+def _named(session: Session, statement: Any, ids: Iterable[str]) -> dict[str, str]:
     wanted = [uuid.UUID(one) for one in ids if one]
-    return {str(row.id): row.name for row in session.execute(statement, {"ids": wanted})} if wanted else {}
+    return {str(row.id): row.name for row in session.execute(statement, {"ids": wanted})}
 
 
 _PARTS = sa.text(

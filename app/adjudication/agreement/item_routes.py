@@ -31,10 +31,12 @@ ROUTE = "agreement:items"
 
 def _wanted(
     question: str = "", by: str = "", part: str = "", votes: str = "", rater: str = "", answer: str = "",
-    a: str = "", b: str = "", answer_a: str = "", answer_b: str = "", scene: str = "", scene_country: str = "",
-    status: str = "",
+    a: str = "", b: str = "", answer_a: str = "", answer_b: str = "", food: str = "", scene: str = "",
+    scene_country: str = "", status: str = "",
 ) -> Wanted:  # fmt: skip
-    return Wanted(question, by, part, votes, rater, answer, a, b, answer_a, answer_b, scene, scene_country, status)
+    return Wanted(
+        question, by, part, votes, rater, answer, a, b, answer_a, answer_b, food, scene, scene_country, status
+    )
 
 
 WantedDep = Annotated[Wanted, Depends(_wanted)]

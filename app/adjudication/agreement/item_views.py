@@ -70,7 +70,7 @@ def chips(wanted: Wanted, names: Mapping[str, str]) -> list[Chip]:
         found.append(Chip(KIND_WORDS[wanted.by], part_words(wanted.by, wanted.part, names), "by"))
     found += [
         Chip(KIND_WORDS[name], part_words(name, value, names), name)
-        for name in ("scene", "scene_country")
+        for name in ("food", "scene", "scene_country")
         if (value := getattr(wanted, name))
     ]
     if wanted.votes:

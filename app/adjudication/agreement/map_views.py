@@ -79,9 +79,10 @@ def _by_name(names: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def darkest(spots: Iterable[Spot], measure: str) -> float:
-    """The share that the darkest shade stands for: the largest that isn't thin."""
-    shares = [total / n for total, n in (spot.of(measure) for spot in spots) if n >= THIN]
-    return max([LEAST_SCALE, *shares])
+    """The share that the darkest shade stands for: the largest that isn't thin, or of all where all are."""
+    counted = [(total, n) for total, n in (spot.of(measure) for spot in spots) if n]
+    firm = [total / n for total, n in counted if n >= THIN]
+    return max([LEAST_SCALE, *(firm or [total / n for total, n in counted])])
 
 
 def chart(spots: Sequence[Spot], axes: Axes, measure: str, title: str, link: Link | None = None) -> Chart:

@@ -125,6 +125,7 @@ def test_the_darkest_shade_is_no_thin_cells_share() -> None:
     firm = Spot("IT", "JP", 10, 10, 4, 0, 0, 0, 0, 0.0)
     assert map_views.darkest([thin, firm], "differ") == 0.4
     assert map_views.darkest([firm], "unsure") == 0.1
+    assert map_views.darkest([thin], "differ") == 1.0
 
 
 def test_an_empty_campaign_and_odd_choices(session: Session, browse: SignIn) -> None:

@@ -39,10 +39,10 @@ def sides_of(session: Session, campaign_id: uuid.UUID, question: str, basis: Bas
         "campaign": campaign_id,
         "place": QUESTIONS.index(question) + 1,
         "slot": 1 if question.startswith("food1") else 2,
-        "most": FIRST_JUDGMENTS if basis == "first" else 1_000_000,
         "families": families,
     }
-    rows = session.execute(_SCENES if question == "background" else _FOODS, scope)
+    most = FIRST_JUDGMENTS if basis == "first" else session.execute(_MOST, {"campaign": campaign_id}).scalar_one()
+    rows = session.execute(_grouped(question, most), scope)
     found: dict[str, Counter[Sides]] = defaultdict(Counter)
     for row in rows:
         sides = _sides(row.family, row.given, row.knew)
@@ -69,22 +69,30 @@ def counted(letters: list[str] | tuple[str, ...]) -> Counts:
     return yes, no, unsure
 
 
-# One letter of each judgment: of `abcde`, `fghij` the second ones are "bg".
-_LETTERS = (
-    "(SELECT coalesce(string_agg(substr(vote, CAST(:place AS integer), 1), '' ORDER BY n), '') "
-    "FROM unnest({column}[1:CAST(:most AS integer)]) WITH ORDINALITY AS votes(vote, n))"
-)
-_GROUPED = f"""
-    SELECT countries, CASE WHEN :families THEN item.family_id::text ELSE '' END AS family,
-           {_LETTERS.format(column="answers")} AS given, {_LETTERS.format(column="knows")} AS knew, count(*) AS n
-    FROM counted_votes JOIN item ON item.id = counted_votes.item_id {{about}}
-    WHERE counted_votes.campaign_id = :campaign AND NOT is_gold AND cardinality(countries) > 0
-    GROUP BY 1, 2, 3, 4
-"""  # noqa: S608  (nothing in it comes from outside)
-_FOODS = sa.text(_GROUPED.format(about="JOIN item_food ON item_food.item_id = item.id AND item_food.slot = :slot"))
-_SCENES = sa.text(
-    _GROUPED.format(
-        about="JOIN background ON background.id = item.background_id "
-        "CROSS JOIN LATERAL (SELECT array_remove(ARRAY[CAST(background.country AS text)], NULL) AS countries) AS about"
+# The question's letter of each judgment: of `abcde`, `fghij` the second ones are "bg". Written out judgment by judgment
+# it takes a quarter of the time of a subquery an item.
+_LETTER = "coalesce(substr({column}[{number}], CAST(:place AS integer), 1), '')"
+_MOST = sa.text("SELECT coalesce(max(cardinality(raters)), 0) FROM counted_votes WHERE campaign_id = :campaign")
+
+
+def _grouped(question: str, n_judgments: int) -> sa.TextClause:
+    given, knew = (
+        " || ".join(["''", *(_LETTER.format(column=column, number=1 + number) for number in range(n_judgments))])
+        for column in ("answers", "knows")
     )
+    return sa.text(
+        f"""
+        SELECT countries, CASE WHEN :families THEN item.family_id::text ELSE '' END AS family,
+               {given} AS given, {knew} AS knew, count(*) AS n
+        FROM counted_votes JOIN item ON item.id = counted_votes.item_id {_SCENE if question == "background" else _FOOD}
+        WHERE counted_votes.campaign_id = :campaign AND NOT is_gold AND cardinality(countries) > 0
+        GROUP BY 1, 2, 3, 4
+        """  # noqa: S608  (nothing in it comes from outside)
+    )
+
+
+_FOOD = "JOIN item_food ON item_food.item_id = item.id AND item_food.slot = :slot"
+_SCENE = (
+    "JOIN background ON background.id = item.background_id "
+    "CROSS JOIN LATERAL (SELECT array_remove(ARRAY[CAST(background.country AS text)], NULL) AS countries) AS about"
 )

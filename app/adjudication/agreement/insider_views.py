@@ -126,7 +126,7 @@ def agreement_table(found: Sequence[Row], question: str, figure: str) -> Table:
             cells: list[Any] = []
             for name in GROUPS:
                 cells += [row.groups[name].agreement.as_json(), row.groups[name].n_paired]
-            few = [GROUPS[name].lower() for name in GROUPS if row.groups[name].n_paired < FEW_ITEMS]
+            few = ["between" if name == "mixed" else name for name in GROUPS if row.groups[name].n_paired < FEW_ITEMS]
             lines.append((row.label, *cells, f"few: {', '.join(few)}" if few else ""))
     return Table("agreement", f"{FIGURES[figure]}: {QUESTIONS[question]}", tuple(columns), lines)
 

@@ -13,7 +13,7 @@ from app.web.figures.tables import Column, Estimate, Table, Unit
 Models = Mapping[str, RaterModelFit]
 """{question: its newest fit}, questions in their order."""
 
-NO_MODEL = {"value": None, "low": None, "high": None, "reason": "no rater model yet"}
+NO_MODEL = {"value": None, "low": None, "high": None, "reason": "no rater model"}
 NOT_IN_MODEL = {"value": None, "low": None, "high": None, "reason": "not in the model yet"}
 
 

@@ -21,9 +21,11 @@ from app.adjudication.agreement import (
     background_routes,
     insider_routes,
     map_routes,
+    overview_routes,
     pair_routes,
     where_routes,
 )
+from app.adjudication.agreement import figure_routes as agreement_figure_routes
 from app.adjudication.agreement import item_routes as agreement_item_routes
 from app.adjudication.agreement import people_routes as agreement_people_routes
 from app.adjudication.agreement import person_routes as agreement_person_routes
@@ -68,6 +70,8 @@ ROOMS = (
     judgment_api,
     adjudication_routes,
     adjudication_item_routes,
+    overview_routes,
+    agreement_figure_routes,
     where_routes,
     background_routes,
     insider_routes,

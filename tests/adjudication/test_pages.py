@@ -1,7 +1,5 @@
 """The admin's pages, as they answer."""
 
-import csv
-import io
 import uuid
 from datetime import timedelta
 
@@ -96,48 +94,6 @@ def test_the_finish_is_estimated_from_the_pace(session: Session, campaign: Campa
     assert timedelta(days=2.9) < slower - now() < timedelta(days=3.1)
     campaign.status = CampaignStatus.PAUSED
     assert "paused" in overview.overview(session, campaign).finish.why
-
-
-def test_agreement_is_shown_with_its_interval_and_said_where_it_is_undefined(
-    browse: SignIn, researcher: Account, approved: Item, disputed: Item
-) -> None:
-    page = browse(researcher).get("/campaigns/sample/agreement").text
-    assert "The first two counted judgments of each item are used" in page
-    assert "all answers are alike" in page
-    assert "Only 2 items have two or more judgments" in page
-    every = browse(researcher).get("/campaigns/sample/agreement?by=subtask&all=1").text
-    assert "Every counted judgment is used." in every
-    assert '<th scope="rowgroup" rowspan="3">SFB</th>' in every
-
-
-def test_the_csv_has_the_rows_of_the_page(browse: SignIn, researcher: Account, approved: Item, disputed: Item) -> None:
-    reply = browse(researcher).get("/campaigns/sample/agreement.csv?by=country&all=1")
-    assert 'filename="agreement-sample-by-country-all.csv"' in reply.headers["content-disposition"]
-    rows = list(csv.DictReader(io.StringIO(reply.text)))
-    assert [(row["country"], row["question"]) for row in rows] == [
-        (part, key) for part in ("all", "Egypt") for key in ("food1_identity", "food1_origin", "background")
-    ]
-    assert rows[0]["n_judgments"] == "6"
-    assert rows[1]["krippendorff_alpha_value"] == ""
-    assert rows[1]["krippendorff_alpha_reason"] == "no_variation"
-
-
-def test_a_generator_named_like_a_formula_stays_text(
-    session: Session, browse: SignIn, campaign: Campaign, researcher: Account
-) -> None:
-    item = make_item(session, campaign, generator="=1+1")
-    judge(session, campaign, item, {}, {}, {})
-    assert "'=1+1,food1_identity" in browse(researcher).get("/campaigns/sample/agreement.csv?by=generator").text
-
-
-def test_agreement_by_something_unknown_is_refused(browse: SignIn, admin: Account, campaign: Campaign) -> None:
-    reply = browse(admin).get("/campaigns/sample/agreement?by=mood")
-    assert reply.status_code == 422
-    assert "choose one of subtask, country, generator" in reply.text
-
-
-def test_without_judgments_agreement_says_what_is_missing(browse: SignIn, admin: Account, campaign: Campaign) -> None:
-    assert "Nothing to compare yet" in browse(admin).get("/campaigns/sample/agreement").text
 
 
 def test_the_grid_keeps_its_filters_in_the_address(

@@ -31,11 +31,9 @@ def lines(key: str, title: str, times: Sequence[str], series: Sequence[Line], un
     """
     low = -1.0 if _is_negative(series) else 0.0
     words = ", ".join(line.label for line in series)
-    root = new_chart(
-        key, title, f"{words} at {len(times)} times from {times[0]} to {times[-1]}, with 95 % intervals."
-    )
+    root = new_chart(key, title, f"{words} at {len(times)} times from {times[0]} to {times[-1]}, with 95 % intervals.")
     _legend(root, series)
-    top, bottom = _LEGEND + 6.0, _LEGEND + 6.0 + HEIGHT
+    bottom = _LEGEND + 6.0 + HEIGHT
 
     def height(value: float) -> float:
         return bottom - HEIGHT * (max(value, low) - low) / (1 - low)

@@ -1,0 +1,83 @@
+"""What an admin can do about a campaign's agreement: where to look first, each with its reason."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.agreement.coefficients import Sample, percent_agreement
+from app.agreement.intervals import wilson
+from app.agreement.patterns import Patterns
+from app.agreement.report import FEW_ITEMS
+from app.agreement.rules import ANSWERS
+from app.judgments.rater_models import latest_models
+from app.judgments.votes import Counts
+
+FEW_WRONG_CLAIMS: Final = 10
+"""With fewer wrong claims seen, nothing is said about how many of them somebody notices."""
+
+
+class Place(NamedTuple):
+    """A country and a question, the items that can be compared there, and the share of pairs that agree."""
+
+    country: str
+    question: str
+    n_paired: int
+    agreement: float
+
+
+def lowest_place(by_country: Mapping[str, Mapping[str, Counts]]) -> Place | None:
+    """Where people surely agree least: the lowest upper end of the share's 95 % interval among places with FEW_ITEMS
+    paired items or more. None where fewer than two countries can be compared."""
+    found: list[tuple[float, Place]] = []
+    for country, questions in by_country.items():
+        for question, counts in questions.items():
+            patterns = Patterns.from_rows(counts.rows, ANSWERS)
+            n = patterns.n_items_paired
+            if n >= FEW_ITEMS:
+                share = float(percent_agreement(Sample.observed(patterns))[0])
+                upper = wilson(share * n, n).high
+                assert upper is not None
+                found.append((upper, Place(country, question, n, share)))
+    if len({place.country for _, place in found}) < 2:
+        return None
+    return min(found)[1]
+
+
+def n_differing(counts: Counts) -> int:
+    """Items whose counted answers are not all alike."""
+    return sum(n for votes, n in counts.rows if max(votes) < sum(votes))
+
+
+def n_disputed(session: Session, campaign_id: uuid.UUID) -> int:
+    return int(session.execute(_DISPUTED, {"campaign": campaign_id}).scalar_one())
+
+
+def n_missing_wrong_claims(session: Session, campaign_id: uuid.UUID) -> int:
+    """Raters who, as the newest rater models see it, notice fewer wrong claims than everyone together: the upper end
+    of their share's 95 % interval lies below everyone's."""
+    seen: dict[str, list[float]] = {}
+    for model in latest_models(session, campaign_id).values():
+        if model.reason is None:
+            for rater, theirs in model.fit["raters"].items():
+                noticed, wrong = seen.get(rater, (0.0, 0.0))
+                given = _when_wrong(model.fit, theirs)
+                seen[rater] = [noticed + given["no"], wrong + sum(given.values())]
+    total = sum(wrong for _, wrong in seen.values())
+    if not total:
+        return 0
+    everyone = sum(noticed for noticed, _ in seen.values()) / total
+    return sum(
+        (wilson(noticed, wrong).high or 0) < everyone for noticed, wrong in seen.values() if wrong >= FEW_WRONG_CLAIMS
+    )
+
+
+def _when_wrong(fit: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, float]:
+    """How often somebody gave each answer where the claim is wrong, as the model expects it."""
+    row = theirs["expected"][fit["classes"].index("no")]
+    return dict(zip(fit["answers"], row, strict=True))
+
+
+_DISPUTED = sa.text("SELECT count(*) FROM item WHERE campaign_id = :campaign AND status = 'disputed'")

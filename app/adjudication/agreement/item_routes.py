@@ -62,13 +62,17 @@ def items(
     names = item_choices.names_in(session, wanted)
     page = vote_items.page(session, campaign_id, votes.basis, wanted, order=order, cursor=cursor)
     query = {**wanted._asdict(), "doubt": doubt}
+
+    def n_items() -> int:
+        return vote_items.number_of(session, campaign_id, votes.basis, wanted)
+
     return render(
         request,
         "adjudication/agreement/items.html",
         title="Items",
         wanted=wanted,
         doubt=doubt,
-        n_items=vote_items.number_of(session, campaign_id, votes.basis, wanted),
+        n_items=n_items() if wanted.status else remembered(version, ("items", votes.basis, wanted), n_items),
         entries=page.items,
         chips=[
             (chip, around.address(ROUTE, {**wanted.without(chip.drops)._asdict(), "doubt": doubt}))

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+import sqlalchemy as sa
 import typer
+from psycopg.errors import SerializationFailure
 
 from app.agreement.bootstrap import Level
 from app.agreement.longform import agreement_from_rows
@@ -12,6 +14,8 @@ from app.cli import release
 from app.cli.agreement_report import Source, campaign_source, command_line, file_source, write_report
 from app.cli.common import JsonFlag, installation, say, say_json
 from app.db import transaction
+from app.judgments.tallies import Recount
+from app.judgments.tallies import rebuild as recounted
 from app.judgments.votes import Cluster, grouping
 from app.judgments.votes import agreement as campaign_agreement
 
@@ -42,6 +46,9 @@ def agreement(
     cluster_by: Annotated[str | None, typer.Option(help="With --from: the column that names an item's family.")] = None,
     raters: Annotated[bool, typer.Option(help="Add each rater's accuracy and each item's posterior.")] = False,
     all_: Annotated[bool, typer.Option("--all", help="Every counted judgment, not each item's first two.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option(help="First count every judgment again, and say whether any kept count was wrong.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.", min=0)] = 0,
     replicates: Annotated[int, typer.Option(help="Of the bootstrap.", min=1, max=100_000)] = 1000,
     html: Annotated[Path | None, typer.Option(help="Write a report to this file; it needs no other.")] = None,
@@ -54,6 +61,8 @@ def agreement(
         raise typer.BadParameter("--cluster-by goes with --from; a campaign knows its families: --cluster families.")
     if from_ is not None and cluster == "families" and cluster_by is None:
         raise typer.BadParameter("Name the column that holds each item's family: --cluster-by COLUMN.")
+    if rebuild and campaign is None:
+        raise typer.BadParameter("--rebuild goes with --campaign; a file is read anew each time.")
     command = command_line(
         {
             "--campaign": campaign, "--from": from_, "--by": by, "--level": level,
@@ -68,8 +77,11 @@ def agreement(
         source = file_source(from_)
     else:
         assert campaign is not None
+        recount = _recount(campaign) if rebuild else None
         wanted = {"level": level, "cluster": cluster, "seed": seed, "replicates": replicates, "raters": raters}
         document, source = _of_campaign(campaign, by, every_judgment=all_, **wanted)
+        if recount is not None:
+            document["recount"] = recount._asdict()
     if html is not None:
         write_report(html, document, source, by=by, command=command)
     if json:
@@ -87,12 +99,37 @@ def _of_campaign(slug: str, by: str | None, *, every_judgment: bool, **wanted: A
         return document, campaign_source(campaign, policy, every_judgment=every_judgment)
 
 
+def _recount(slug: str) -> Recount:
+    """Counts a campaign from nothing, all of it as it is at one moment."""
+    with installation() as (_, engine):
+        while True:
+            try:
+                with transaction(engine) as session:
+                    session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+                    campaign, _ = campaigns.with_policy(session, slug)
+                    return recounted(session, campaign.id)
+            except sa.exc.OperationalError as error:
+                # Somebody's look was just counting: the moment has passed, the next one will do.
+                if not isinstance(error.orig, SerializationFailure):
+                    raise
+
+
 def _print(document: dict[str, Any]) -> None:
+    if "recount" in document:
+        _print_recount(Recount(**document["recount"]))
     if not document["questions"]:
         say("There are no judgments yet.")
     _print_table("", document["questions"])
     for name, part in document.get("by", {}).items():
         _print_table(name, part["questions"])
+
+
+def _print_recount(found: Recount) -> None:
+    say(f"Counted afresh: {found.n_judgments:,} judgments of {found.n_items:,} items.")
+    if found.n_differing:
+        say(f"{found.n_differing:,} of {found.n_numbers:,} kept counts were wrong; they are right now.\n")
+    else:
+        say(f"All {found.n_numbers:,} kept counts were right.\n")
 
 
 def _print_table(heading: str, questions: dict[str, Any]) -> None:

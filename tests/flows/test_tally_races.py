@@ -1,5 +1,6 @@
 """Counts under fire: several people judge while several look, over real connections; and an upgrade with judgments."""
 
+import json
 import random
 import threading
 import time
@@ -20,9 +21,12 @@ from app.items.models import Gold, Item, Subtask
 from app.judgments import service as judgments
 from app.judgments.service import AlreadyDecided
 from app.judgments.tallies import counted_afresh, rebuild, up_to_date
+from tests.cli.test_commands import Run, run
 from tests.factories import make_account, make_campaign, make_item
 from tests.judgments.answers import all_yes, answer
 from tests.judgments.test_tallies import check, sums
+
+__all__ = ["run"]  # a fixture
 
 SLUG = "race"
 WRITERS, READERS, ITEMS = 6, 3, 30
@@ -174,6 +178,49 @@ def test_who_looks_while_another_counts_waits_and_counts_nothing_twice(
         assert waiting.result(timeout=PATIENCE_SECONDS) == version
     with transaction(fresh_engine) as session:
         check(session, campaigns.get(session, SLUG))
+
+
+def test_the_command_counts_afresh_beside_somebody_who_looks(
+    fresh_engine: sa.Engine, fresh_url: str, people: list[Account], monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    """The recount waits for the look, finds that its moment has passed, and takes the next."""
+    monkeypatch.setenv("TERROIR_DATABASE_URL", fresh_url)
+    judge_all(fresh_engine, people[0])
+    with Session(fresh_engine) as look, ThreadPoolExecutor(1) as pool:
+        up_to_date(look, campaign_id(fresh_engine))
+        recount = pool.submit(run, "agreement", "--campaign", SLUG, "--rebuild", "--json", "--replicates", "10")
+        wait_for_a_lock(fresh_engine)
+        look.commit()
+        ended = recount.result(timeout=PATIENCE_SECONDS)
+    assert ended.status == 0, ended.err
+    found = json.loads(ended.out)
+    assert {key: found["recount"][key] for key in ("n_items", "n_judgments", "n_differing")} == {
+        "n_items": ITEMS, "n_judgments": ITEMS, "n_differing": 0,
+    }  # fmt: skip
+    assert found["questions"]["food1_identity"]["n_judgments"] == ITEMS
+
+
+def test_the_command_says_whether_a_kept_count_was_wrong(
+    fresh_engine: sa.Engine, fresh_url: str, people: list[Account], monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setenv("TERROIR_DATABASE_URL", fresh_url)
+    for account in people[:2]:
+        judge_all(fresh_engine, account)
+    words = ("agreement", "--campaign", SLUG, "--replicates", "10")
+    plain, recounted = run(*words), run(*words, "--rebuild")
+    assert (plain.status, recounted.status) == (0, 0)
+    assert recounted.out.startswith(f"Counted afresh: {2 * ITEMS} judgments of {ITEMS} items.\nAll ")
+    assert recounted.out.endswith(f"kept counts were right.\n\n{plain.out}")
+    with fresh_engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM vote_pattern WHERE (basis, kind) = ('first', 'subtask')"))
+        wrong = connection.execute(sa.text("UPDATE rater_votes SET n_items = 99 WHERE kind = 'all'")).rowcount
+    recounted = run(*words, "--rebuild")
+    assert recounted.status == 0
+    assert int(recounted.out.splitlines()[1].split()[0]) > wrong
+    assert recounted.out.endswith(f"kept counts were wrong; they are right now.\n\n{plain.out}")
+    refused = run("agreement", "--from", "votes.csv", "--rebuild")
+    assert refused.status == 2
+    assert "--rebuild goes with --campaign" in refused.err
 
 
 def wait_for_a_lock(engine: sa.Engine) -> None:

@@ -44,7 +44,7 @@ def where(
     shown = _shown(request, session, account, slug, votes, views.chosen(by, figure, sort))
     choice = shown.choice
     n_below, n_cells = views.below(shown.parts, shown.overall, figure)
-    figure_of = _leads_to(shown.frame, f"{shown.frame.address('adjudication:agreement')}/figure")
+    figure_of = _leads_to(shown.frame, shown.frame.address("agreement:figure"))
     items = shown.frame.items()
     items_of = _leads_to(shown.frame, items) if items else None
 
@@ -84,7 +84,7 @@ def where(
         query=urlsplit(with_query("", {**choice._asdict(), **votes.query})).query,
         in_words=views.in_words,
         unit_of=views.unit_of,
-        words=tables,
+        estimates=tables,
         draw=inline,
         **shown.frame.context(),
     )

@@ -151,7 +151,10 @@ def test_a_long_table_has_pages(session: Session, browse: SignIn, admin: Account
     page = read(browse, admin)
     assert "1 to 100 of 105 pairs" in page
     assert 'rel="next" href="/campaigns/sample/agreement/pairs?start=100"' in page
-    assert "101 to 105 of 105 pairs" in read(browse, admin, "pairs?start=100")
+    assert 'rel="prev"' not in page
+    last = read(browse, admin, "pairs?start=100")
+    assert "101 to 105 of 105 pairs" in last
+    assert ('rel="prev"' in last, 'rel="next"' in last) == (True, False)
 
 
 def test_one_pair_shows_each_combination_of_answers_and_leads_to_its_items(

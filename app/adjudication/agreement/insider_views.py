@@ -191,7 +191,8 @@ def _sentence(where: str, found: Compared, answer: str) -> str:
     verdict = "chance alone could explain it" if _spans_zero(found.difference) else "more than chance alone would give"
     gap = number(found.difference.value, Unit.DIFFERENCE)
     return (
-        f"{where}, insiders said {answer} in {shares[0]} % of their answers and outsiders in {shares[1]} %: "
+        f"{where}, insiders said {answer} in {shares[0]}\N{NO-BREAK SPACE}% of their answers and "
+        f"outsiders in {shares[1]}\N{NO-BREAK SPACE}%: "
         f"{gap} points {beside}, {verdict}."
     )
 

@@ -145,6 +145,15 @@ def test_items_of_one_dish_can_be_kept_together(session: Session, campaign: Camp
     assert egypt.answers["no"].first.low < loose.low
 
 
+def test_alike_items_of_one_dish_weigh_as_many_as_they_are(session: Session) -> None:
+    campaign, amal = make_campaign(session), insider(session, "EG")
+    for vote in ("no", "no", "yes"):
+        voted(session, campaign, make_item(session, campaign, foods=(KOSHARY,)), vote, people=[amal])
+    up_to_date(session, campaign.id)
+    together = figures(session, campaign, families=True)["Egypt"]
+    assert together.answers["no"].first.value == pytest.approx(2 / 3)
+
+
 PAGE = "/campaigns/tasting/agreement/insiders"
 
 
@@ -157,7 +166,10 @@ def test_the_page_compares_and_its_numbers_lead_on(session: Session, browse: Sig
         assert part in cell[1]
     assert re.search(r'<a href="[^"]*/items\?question=food1_identity&amp;by=insiders&amp;part=EG[^"]*">5</a>', page)
     assert "few: insiders, outsiders, between" in page
-    assert "insiders said no in 66.7 % of their answers and outsiders in 0.0 %: +66.7 points" in page
+    assert (
+        "insiders said no in 66.7\N{NO-BREAK SPACE}% of their answers and outsiders in 0.0\N{NO-BREAK SPACE}%: +66.7"
+        in page
+    )
     assert "On the 4 items that both judged" in page
 
 

@@ -294,7 +294,7 @@ def test_little_evidence_says_nothing() -> None:
     assert flags([person("d", yes=100, no=0), *(person(name, yes=98, no=2) for name in "ab")]) == []
     # Somebody whose interval reaches the median of the rest, and two people, of whom neither is the odd one.
     assert flags([person("e", pairs=Pairs(100, 85)), person("a"), person("b")]) == []
-    assert flags([person("f", pairs=Pairs(100, 10)), person("a")]) == []
+    assert flags([person("f", yes=212, no=0, pairs=Pairs(100, 10)), person("a")]) == []
 
 
 def test_the_order_is_by_any_column_and_what_has_no_value_comes_last() -> None:

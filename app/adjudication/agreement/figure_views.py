@@ -138,10 +138,12 @@ def spoken(figure: str, estimate: Mapping[str, Any]) -> str:
 
 
 def interval_words(report: Mapping[str, Any]) -> str:
+    """How the interval came about."""
     bootstrap = report["bootstrap"]
-    unit = (
-        "items" if bootstrap["unit"] == "item" else f"{bootstrap['n_families']:,} families of items (same first food)"
-    )
+    unit = "items"
+    if bootstrap["unit"] == "family":
+        families = "1 family" if bootstrap["n_families"] == 1 else f"{bootstrap['n_families']:,} families"
+        unit = f"{families} of items (same first food)"
     return f"percentile bootstrap over {unit}, {bootstrap['replicates']:,} replicates, seed {bootstrap['seed']}"
 
 

@@ -7,14 +7,16 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.agreement.coefficients import Sample, percent_agreement
+from app.agreement.bootstrap import NOMINAL
 from app.agreement.intervals import wilson
-from app.agreement.patterns import Patterns
+from app.agreement.parts import estimates_by_part
 from app.agreement.report import FEW_ITEMS
 from app.agreement.rules import ANSWERS
+from app.agreement.tallies import QUESTIONS
 from app.judgments.rater_models import latest_models
 from app.judgments.votes import Counts
 
+AGREEMENT: Final = "percent_agreement"
 FEW_WRONG_CLAIMS: Final = 10
 """With fewer wrong claims seen, nothing is said about how many of them somebody notices."""
 
@@ -32,12 +34,12 @@ def lowest_place(by_country: Mapping[str, Mapping[str, Counts]]) -> Place | None
     """Where people surely agree least: the lowest upper end of the share's 95 % interval among places with FEW_ITEMS
     paired items or more. None where fewer than two countries can be compared."""
     found: list[tuple[float, Place]] = []
-    for country, questions in by_country.items():
-        for question, counts in questions.items():
-            patterns = Patterns.from_rows(counts.rows, ANSWERS)
-            n = patterns.n_items_paired
-            if n >= FEW_ITEMS:
-                share = float(percent_agreement(Sample.observed(patterns))[0])
+    for question in QUESTIONS:
+        rows = {country: counts[question].rows for country, counts in by_country.items() if question in counts}
+        figures = estimates_by_part(rows, ANSWERS, {AGREEMENT: NOMINAL[AGREEMENT]}, replicates=0)
+        for country, votes in rows.items():
+            n, share = sum(n for given, n in votes if sum(given) >= 2), figures[country][AGREEMENT].value
+            if n >= FEW_ITEMS and share is not None:
                 upper = wilson(share * n, n).high
                 assert upper is not None
                 found.append((upper, Place(country, question, n, share)))

@@ -1,6 +1,7 @@
 """The overview of a campaign's agreement, which follows new judgments by itself, and its files."""
 
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 from fastapi import APIRouter, Request
 from sqlmodel import Session
@@ -14,11 +15,11 @@ from app.adjudication.agreement.overview_views import (
     Overview,
     changed_at,
     document,
-    figures_charts,
+    drawings,
     figures_table,
     overview_of,
 )
-from app.adjudication.agreement.trend import MOST_WEEKS, SHOWN, trend_chart, trend_table
+from app.adjudication.agreement.trend import MOST_WEEKS, SHOWN, trend_table
 from app.adjudication.agreement.verdicts import percent, verdict_of
 from app.adjudication.agreement.where_views import unit_of
 from app.campaigns import service as campaigns
@@ -26,7 +27,6 @@ from app.errors import Invalid
 from app.judgments.tallies import up_to_date
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
-from app.web.figures.svg import inline
 from app.web.render import render, with_query
 from app.web.session import SessionDep
 
@@ -50,6 +50,7 @@ def overview(
         return Response(status_code=204)
     shown = frame(request, session, account, slug, votes, HERE)
     found = overview_of(session, campaign_id, version, votes)
+    drawn = drawings(version, votes, found)
     return render(
         request,
         "adjudication/agreement/overview.html",
@@ -62,8 +63,6 @@ def overview(
         changed_at=changed_at(session, campaign_id),
         verdicts={question: verdict_of(report) for question, report in found.reports.items()},
         steps=_steps(session, shown, found),
-        charts=figures_charts(found),
-        trend_charts={question: trend_chart(question, weeks) for question, weeks in found.trend.items()},
         trend_figures=SHOWN,
         most_weeks=MOST_WEEKS,
         to_figure=lambda question, figure, by="all", part="": shown.address(
@@ -75,7 +74,9 @@ def overview(
         estimates=tables,
         unit_of=unit_of,
         share=percent,
-        draw=inline,
+        charts=drawn.figures,
+        trend_charts=drawn.trend,
+        draw=lambda chart: drawn.markup[chart.key],
     )
 
 
@@ -158,11 +159,13 @@ def file(request: Request, session: SessionDep, account: Researcher, slug: str, 
     """figures.csv and trend.csv, and for each question figures-QUESTION and trend-QUESTION as .svg or .png."""
     shown = frame(request, session, account, slug, votes, HERE)
     campaign_id = shown.campaign.id
-    found = overview_of(session, campaign_id, up_to_date(session, campaign_id), votes)
-    charts: dict[str, Any] = {f"figures-{key}": (lambda one=one: one) for key, one in figures_charts(found).items()}
-    charts |= {f"trend-{key}": (lambda key=key: trend_chart(key, found.trend[key])) for key in found.trend}
+    version = up_to_date(session, campaign_id)
+    found = overview_of(session, campaign_id, version, votes)
+    drawn = drawings(version, votes, found)
+    charts = {chart.key: chart for chart in (*drawn.figures.values(), *drawn.trend.values())}
     every_table = {
         "figures": lambda: figures_table({"questions": found.reports}),
         "trend": lambda: trend_table(found.trend),
     }
-    return figure_file(name, every_table, charts, shown.source, f"agreement-{slug}", "source")
+    every_chart = {key: partial(charts.__getitem__, key) for key in charts}
+    return figure_file(name, every_table, every_chart, shown.source, f"agreement-{slug}", "source")

@@ -6,19 +6,20 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from markupsafe import Markup
 from sqlmodel import Session
 
 from app import geography
 from app.adjudication.agreement.frame import Votes
 from app.adjudication.agreement.memory import remembered
 from app.adjudication.agreement.next_steps import Place, lowest_place, n_differing
-from app.adjudication.agreement.trend import Trend, trend_of
+from app.adjudication.agreement.trend import Trend, trend_chart, trend_of
 from app.adjudication.agreement.where_views import unit_of
 from app.adjudication.agreement.words import FIGURES, QUESTIONS
 from app.agreement.rules import ANSWERS
 from app.judgments.votes import agreement, counts_by_part
 from app.web.figures.charts import Group, dots
-from app.web.figures.svg import Chart
+from app.web.figures.svg import Chart, inline
 from app.web.figures.tables import Column, Table, Unit
 
 COUNTS = {
@@ -94,11 +95,26 @@ def figures_chart(key: str, title: str, report: Mapping[str, Any]) -> Chart:
     return dots(key, title, ["value"], groups, Unit.COEFFICIENT)
 
 
-def figures_charts(overview: Overview) -> dict[str, Chart]:
-    return {
-        question: figures_chart(f"figures-{question}", QUESTIONS[question], report)
-        for question, report in overview.reports.items()
-    }
+class Drawings(NamedTuple):
+    """The charts by question, and each as it stands in a page, by its key."""
+
+    figures: dict[str, Chart]
+    trend: dict[str, Chart]
+    markup: dict[str, Markup]
+
+
+def drawings(version: uuid.UUID, votes: Votes, overview: Overview) -> Drawings:
+    """Every chart of the page, drawn once for each version of the counts."""
+
+    def make() -> Drawings:
+        figures = {
+            question: figures_chart(f"figures-{question}", QUESTIONS[question], report)
+            for question, report in overview.reports.items()
+        }
+        trend = {question: trend_chart(question, weeks) for question, weeks in overview.trend.items()}
+        return Drawings(figures, trend, {chart.key: inline(chart) for chart in (*figures.values(), *trend.values())})
+
+    return remembered(version, ("drawings", votes), make)
 
 
 _CHANGED_AT = sa.text("SELECT changed_at FROM tally_state WHERE campaign_id = :campaign")

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from app.adjudication.agreement.where_views import unit_of
 from app.adjudication.agreement.words import FIGURES, QUESTIONS
-from app.agreement.bootstrap import NOMINAL, estimates
-from app.agreement.patterns import Patterns
+from app.agreement.bootstrap import NOMINAL
+from app.agreement.parts import Rows, estimates_by_part
 from app.agreement.rules import ANSWERS
 from app.judgments.votes import Counts
 from app.web.figures.lines import Line, lines
@@ -35,18 +35,27 @@ Trend = Mapping[str, list[Week]]
 def trend_of(parts: Mapping[str, Mapping[str, Counts]]) -> dict[str, list[Week]]:
     """From the counts by week (`votes.counts_by_part`), of the newest MOST_WEEKS of the campaign."""
     wanted = {name: NOMINAL[name] for name in SHOWN}
+    newest = max(map(date.fromisoformat, parts), default=date.min)
+    oldest = newest - timedelta(weeks=MOST_WEEKS - 1) if parts else newest
     found: dict[str, list[Week]] = {}
-    newest = max(map(date.fromisoformat, parts), default=None)
-    for name in sorted(parts):
-        monday = date.fromisoformat(name)
-        if newest is None or newest - monday >= timedelta(weeks=MOST_WEEKS):
-            continue
-        for question, counts in parts[name].items():
-            patterns = Patterns.from_rows(counts.rows, ANSWERS)
-            figures = {key: estimate.as_json() for key, estimate in estimates(patterns, wanted).items()}
-            week = Week(monday, patterns.n_items, patterns.n_items_paired, figures)
-            found.setdefault(question, []).append(week)
-    return {question: found[question] for question in QUESTIONS if question in found}
+    for question in QUESTIONS:
+        rows = {
+            monday: parts[name][question].rows
+            for name in sorted(parts)
+            if question in parts[name] and (monday := date.fromisoformat(name)) >= oldest
+        }
+        if rows:
+            figures = estimates_by_part(rows, ANSWERS, wanted)
+            found[question] = [
+                Week(monday, *_sizes(counts), {key: e.as_json() for key, e in figures[monday].items()})
+                for monday, counts in rows.items()
+            ]
+    return found
+
+
+def _sizes(rows: Rows) -> tuple[int, int]:
+    """Items, and those with two answers or more."""
+    return sum(n for _, n in rows), sum(n for votes, n in rows if sum(votes) >= 2)
 
 
 def trend_chart(question: str, weeks: list[Week]) -> Chart:

@@ -26,10 +26,10 @@ class Line(NamedTuple):
 def lines(key: str, title: str, times: Sequence[str], series: Sequence[Line], unit: Unit) -> Chart:
     """Shares or coefficients over `times`, evenly spaced. A time without a figure leaves a gap in its line.
 
-    Series differ in shape and dash as well as in colour. The axis goes from 0 to 1, or from -1 where a figure is
-    negative.
+    Series differ in shape and dash as well as in colour. The axis goes from 0 to 1, or from -0.5
+    or -1 where a figure is negative.
     """
-    low = -1.0 if _is_negative(series) else 0.0
+    low = _lowest(series)
     words = ", ".join(line.label for line in series)
     root = new_chart(key, title, f"{words} at {len(times)} times from {times[0]} to {times[-1]}, with 95 % intervals.")
     _legend(root, series)
@@ -44,7 +44,7 @@ def lines(key: str, title: str, times: Sequence[str], series: Sequence[Line], un
     def across(place: int, nth: int) -> float:
         return _START + step * (place + 0.5) + apart * (nth - (len(series) - 1) / 2)
 
-    for tick in (low, (low + 1) / 2, 1.0):
+    for tick in sorted({low, 0.0, 0.5, 1.0}):
         _stroke(root, _START, height(tick), _END, height(tick), "chart-zero" if tick == 0 else "chart-grid")
         shown = f"{100 * tick:g} %" if unit is Unit.SHARE else f"{tick:g}".replace("-", "\N{MINUS SIGN}")
         write(root, f"{_START - 1.2}%", height(tick) + 4, "chart-tick chart-end", shown)
@@ -65,9 +65,10 @@ def lines(key: str, title: str, times: Sequence[str], series: Sequence[Line], un
     return Chart(key, title, root)
 
 
-def _is_negative(series: Sequence[Line]) -> bool:
-    found = [e for line in series for e in line.estimates if e]
-    return any(e[part] is not None and e[part] < 0 for e in found for part in ("value", "low"))
+def _lowest(series: Sequence[Line]) -> float:
+    found = [e[part] for line in series for e in line.estimates if e for part in ("value", "low")]
+    least = min((value for value in found if value is not None), default=0.0)
+    return 0.0 if least >= 0 else -0.5 if least >= -0.5 else -1.0
 
 
 def _legend(root: ET.Element, series: Sequence[Line]) -> None:

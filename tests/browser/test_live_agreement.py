@@ -1,0 +1,89 @@
+"""The overview of agreement in a real browser: it follows judgments by itself, and disturbs nobody who reads it."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import APIRequestContext, Browser, expect
+
+from app.accounts.models import Role
+from tests.browser.conftest import Visitor
+from tests.live import DEMO, Installation, fresh_home
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("live_agreement")]
+
+ITEMS = 3
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    table = tmp_path_factory.mktemp("files") / "sf.csv"
+    source = DEMO / "culturemix" / "metadata" / "sf.csv"
+    table.write_text("".join(source.read_text().splitlines(keepends=True)[: ITEMS + 1]))
+    with fresh_home() as home:
+        found = Installation(home)
+        found.run("import", table, "--images", DEMO / "culturemix", "--campaign", "few", "--policy", "fixed-2")
+        with found.started("serve"):
+            yield found
+
+
+def signed_in(installation: Installation, chromium: Browser, name: str, role: Role) -> Visitor:
+    visitor = Visitor(chromium.new_context(viewport={"width": 1000, "height": 500}))
+    visitor.page.goto(installation.sign_in_link(f"{name}@example.org", role))
+    return visitor
+
+
+def judge_one(asked: APIRequestContext, address: str) -> None:
+    """The next item: yes to everything."""
+    claim = asked.post(f"{address}/api/v1/campaigns/few/claims", data={"count": 1}).json()["claims"][0]
+    answers = {question["key"]: {"answer": "yes"} for question in claim["questions"]}
+    reply = asked.put(f"{address}/api/v1/claims/{claim['id']}/judgment", data={"answers": answers})
+    assert reply.status == 201, reply.text()
+
+
+def test_a_judgment_shows_within_two_seconds_and_nothing_else_moves(
+    installation: Installation, chromium: Browser
+) -> None:
+    ada = signed_in(installation, chromium, "ada", Role.ADMIN)
+    people = [signed_in(installation, chromium, name, Role.ANNOTATOR).context.request for name in ("ana", "ben")]
+    for person in people:
+        judge_one(person, installation.address)
+
+    page = ada.page
+    page.goto(f"{installation.address}/campaigns/few/agreement")
+    items = page.get_by_role("region", name="Agreement per question").locator("tbody tr").first.locator("td").nth(4)
+    expect(items).to_have_text("1")
+    page.evaluate("document.body.dataset.same = 'page'")
+    page.locator("#weeks summary").click()
+    link = page.locator("#weeks td a").last
+    link.focus()
+    scrolled = page.evaluate("scrollY")
+    assert scrolled > 0
+
+    for judged in (2, 3):
+        for person in people:
+            judge_one(person, installation.address)
+        start = time.monotonic()
+        expect(items).to_have_text(str(judged), timeout=5_000)
+        assert time.monotonic() - start < 2
+
+    assert page.evaluate("document.body.dataset.same") == "page"
+    assert page.locator("#weeks").evaluate("details => details.open")
+    assert page.evaluate("scrollY") == scrolled
+    assert link.evaluate("link => link === document.activeElement")
+    assert ada.complaints == []
+    assert ada.serious_faults() == []
+
+
+def test_a_figure_is_copied_with_all_that_belongs_to_it(installation: Installation, chromium: Browser) -> None:
+    remy = signed_in(installation, chromium, "remy", Role.ADMIN)
+    remy.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=installation.address)
+    remy.page.goto(f"{installation.address}/campaigns/few/agreement")
+    remy.page.get_by_role("region", name="Agreement per question").locator("td a").first.click()
+    remy.page.get_by_role("button", name="Copy").click()
+    expect(remy.page.get_by_text("Copied.")).to_be_visible()
+    copied = remy.page.evaluate("navigator.clipboard.readText()")
+    assert copied == remy.page.get_by_label("To cite it").input_value()
+    assert "(few): 3 paired items of 3" in copied
+    assert remy.complaints == []
+    assert remy.serious_faults() == []

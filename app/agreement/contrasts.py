@@ -17,7 +17,7 @@ MEASURES = ("accuracy", "unsure", "disagreement")
 FEW_DISHES = 10
 """With fewer, neither an interval nor a test says anything."""
 
-FLIPS = 9_999
+FLIPS = 4_999
 """Random signs for a test; up to EXACT dishes every combination of signs is tried instead."""
 EXACT = 13
 

@@ -113,7 +113,7 @@ def test_a_planted_effect_is_found() -> None:
     assert found.low is not None
     assert found.high is not None
     assert found.low < 0.2 < found.high
-    assert found.p == pytest.approx(1e-4)
+    assert found.p == pytest.approx(1 / 5000)
     ps = {
         code: group.changes["unsure"].p or 0
         for code, group in by_group(measures(counts, None), dish, white, scene).items()

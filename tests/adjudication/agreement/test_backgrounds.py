@@ -109,6 +109,18 @@ def test_an_answer_is_right_by_the_models_word_and_a_settlement_is_certain(
     assert found(session, campaign).paired.change["accuracy"].value == pytest.approx((0.9 + 0.5) / 2 - 0.9)
 
 
+def test_two_foods_are_no_side_of_a_comparison_by_dish(session: Session, campaign: Campaign) -> None:
+    dish(session, campaign, "Koshary", "yes", "yes")
+    dish(session, campaign, "Koshary", "yes", "unsure", scene="JP")
+    for subtask in (Subtask.MF, Subtask.MFB):
+        item = make_item(session, campaign, subtask, foods=(("Koshary", "EG"), ("Pizza", "IT")), priority=100)
+        judge(session, campaign, item, *[{"food1_identity": answer("unsure")}] * 2)
+        item.priority = 0
+    seen = found(session, campaign)
+    assert seen.paired.sizes.tolist() == [[1, 1]]
+    assert seen.paired.change["unsure"].value == 0.5
+
+
 def test_images_the_model_has_not_seen_stay_out_of_accuracy(session: Session, campaign: Campaign) -> None:
     believe(session, dish(session, campaign, "Koshary", "yes", "yes"), 0.9)
     believe(session, dish(session, campaign, "Koshary", "yes", "yes", scene="JP"), 0.8)
@@ -192,6 +204,8 @@ def test_files_hold_what_the_page_shows(
     differences = table(browser, "subtask_differences.csv")
     assert [row["difference"] for row in differences] == ["SFB − SF", "SFB − SF"]
     assert [row["unsure_value"] for row in differences] == ["0.5", "0.0"]
+    overall = table(browser, "overall.csv")
+    assert [row["change_value"] for row in overall] == ["-0.5", "0.5", "1.0", "0.0", "0.0", "0.0"]
     assert browser.get(f"{BACKGROUNDS}/overall.png").headers["content-type"] == "image/png"
     assert browser.get(f"{BACKGROUNDS}/other.csv").status_code == 404
 

@@ -18,6 +18,7 @@ from app.campaigns.models import Campaign
 from app.errors import Conflict, Forbidden, Invalid, NotFound, TerroirError
 from app.items import queries as items
 from app.items.models import Item, Status, Subtask
+from app.judgments import jobs
 from app.judgments.cards import background_words, image_url
 from app.judgments.routes import BROKEN, SKIP_REASONS
 from app.judgments.service import question_keys
@@ -76,6 +77,7 @@ def disputed(
 ) -> Response:
     """On to the most disputed item, or to the one that follows `after`."""
     campaign = campaigns.get(session, slug)
+    jobs.ensure_fresh(session, campaign, admin)
     item_id = service.next_disputed(session, admin, campaign, after)
     if item_id is not None:
         return redirect(request, "adjudication:item", slug=slug, item_id=item_id)

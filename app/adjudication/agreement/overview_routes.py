@@ -24,6 +24,7 @@ from app.adjudication.agreement.verdicts import percent, verdict_of
 from app.adjudication.agreement.where_views import unit_of
 from app.campaigns import service as campaigns
 from app.errors import Invalid
+from app.judgments import jobs
 from app.judgments.tallies import up_to_date
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
@@ -49,6 +50,7 @@ def overview(
     if seen == str(version) and "hx-request" in request.headers:
         return Response(status_code=204)
     shown = frame(request, session, account, slug, votes, HERE)
+    jobs.ensure_fresh(session, shown.campaign, account)
     found = overview_of(session, campaign_id, version, votes)
     drawn = drawings(version, votes, found)
     return render(

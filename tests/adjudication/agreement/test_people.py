@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from app.accounts.models import Account, Role
 from app.adjudication.agreement import people_views as views
 from app.adjudication.agreement.people_flags import flags
-from app.adjudication.agreement.people_queries import Pace, Pairs, Right, Who
+from app.adjudication.agreement.people_queries import Pace, Pairs, Right, Who, paces
 from app.adjudication.agreement.people_views import Rater
 from app.adjudication.agreement.person_queries import work
 from app.campaigns.models import Campaign
@@ -193,6 +193,9 @@ def test_pace_is_the_quartiles_of_the_times_that_were_measured(session: Session,
     assert week is not None
     assert (week.n, week.lower, week.median, week.upper) == (3, 2.5, 3.0, 3.5)
     assert found.weeks[date(2026, 11, 9)] is None
+    latest = paces(session, judged.campaign.id, [judged.ann.id])[judged.ann.id]
+    assert (latest.first, latest.last, latest.n) == (date(2026, 9, 1), date(2026, 11, 24), 5)
+    assert latest.median == 3.0  # of 1, 2, 4 and 9
 
 
 def test_every_link_of_both_pages_answers_and_names_are_escaped(

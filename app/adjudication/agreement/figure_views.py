@@ -162,8 +162,10 @@ def citation(
 ) -> str:
     """All there is to say about a figure, ready to be pasted into a paper's notes."""
     counted = f" Votes as of {counted_at.strftime('%Y-%m-%d %H:%M UTC')}." if counted_at else ""
+    estimate = found.report[place.figure]
+    interval = f" ({interval_words(found.report)})" if estimate["low"] is not None else ""
     said = (
-        f"{spoken(place.figure, found.report[place.figure])} ({interval_words(found.report)}). "
+        f"{spoken(place.figure, estimate)}{interval}. "
         f"Question “{QUESTIONS[place.question]}” ({place.question}), {about}, campaign “{shown.campaign.name}” "
         f"({shown.campaign.slug}): {sizes_words(found.report)}; {shown.votes.words}, without items of known answer. "
         f"Verification policy version {shown.policy.version}: {rule}{counted} "

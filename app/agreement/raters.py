@@ -46,7 +46,7 @@ def pairwise(answers: Answers) -> list[PairAgreement]:
     pairs, place, n = np.unique(first * n_raters + second, return_inverse=True, return_counts=True)
     agreeing = np.bincount(place, answer_first == answer_second, len(pairs)).astype(np.float64)
     totals_first, totals_second = (
-        np.bincount(place * n_categories + answer, minlength=len(pairs) * n_categories).reshape(len(pairs), -1)
+        np.bincount(place * n_categories + answer, minlength=len(pairs) * n_categories).reshape(-1, n_categories)
         for answer in (answer_first, answer_second)
     )
     kappas = cohen_kappa(agreeing, totals_first.astype(np.float64), totals_second.astype(np.float64))

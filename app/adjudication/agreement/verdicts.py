@@ -67,12 +67,15 @@ def _beyond_chance(report: Mapping[str, Any]) -> tuple[Standing, str, tuple[Piec
     alpha, ac1 = report["krippendorff_alpha"], report["gwet_ac1"]
     commonest, share = max(report["categories"].items(), key=lambda pair: float(pair[1]))
     if alpha["value"] is None:
-        words = f" All answers are “{commonest}”, so nothing shows that anybody would notice another case."
-        return "warn", "Untested", (Piece(words),)
+        # Answers without another beside them are in the shares, but in no pair.
+        alike = f"All answers are “{commonest}”" if share == 1 else "All answers that can be compared are alike"
+        return "warn", "Untested", (Piece(f" {alike}, so nothing shows that anybody would notice another case."),)
     stated = (Piece(" Beyond chance, "), Piece(f"alpha is {_coefficient(alpha)}", "krippendorff_alpha"))
     value = alpha["value"]
     if value >= RELIABLE:
-        if alpha["low"] is not None and alpha["low"] < RELIABLE:
+        if alpha["low"] is None:
+            return "warn", "Unsteady", (*stated, Piece(": it rests on too few other answers for an interval."))
+        if alpha["low"] < RELIABLE:
             return "warn", "Nearly reliable", (*stated, Piece(": reliable by the usual bar of 0.80, but not surely."))
         return "good", "Reliable", (*stated, Piece(": reliable by the usual bar of 0.80."))
     if share > PREVALENT:

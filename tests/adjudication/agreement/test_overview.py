@@ -39,6 +39,10 @@ def report(*rows: tuple[tuple[int, int, int], int]) -> dict[str, object]:
         # 118 + 2 of 125 pairs agree, 241 of 250 answers are yes: the kappa paradox.
         ([((2, 0, 0), 118), ((1, 1, 0), 5), ((0, 2, 0), 2)], "Read with AC1", "96 % of answers are “yes”"),
         ([((2, 0, 0), 100)], "Untested", "All answers are “yes”"),
+        # What stands alone is in no pair: it leaves alpha undefined, yet not all answers are alike.
+        ([((2, 0, 0), 100), ((0, 1, 0), 1)], "Untested", "All answers that can be compared are alike"),
+        # One item carries it all: more than a third of the samples lack it.
+        ([((2, 0, 0), 99), ((0, 2, 0), 1)], "Unsteady", "alpha is 1.00: it rests on too few other answers"),
         ([((2, 0, 0), 500), ((0, 2, 0), 500)], "Reliable", "alpha is 1.00"),
         ([((2, 0, 0), 40), ((1, 1, 0), 40), ((0, 2, 0), 40)], "Low", "below 0.667"),
         # 1 - 2 * 0.15 / (1 - 0.5) is 0.70.

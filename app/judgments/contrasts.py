@@ -124,8 +124,8 @@ _ITEMS = sa.text(
 _MARK = sa.text(
     """
     SELECT (SELECT max(created_at) FROM rater_model_fit WHERE campaign_id = :campaign) AS fitted,
-           (SELECT count(*) FROM adjudication JOIN item ON item.id = adjudication.item_id
-            WHERE item.campaign_id = :campaign AND item.status = 'approved') AS settled
+           count(*) FILTER (WHERE item.status = 'approved') AS settled, max(adjudication.decision_id) AS last
+    FROM adjudication JOIN item ON item.id = adjudication.item_id WHERE item.campaign_id = :campaign
     """
 )
 

@@ -109,6 +109,18 @@ def test_an_answer_is_right_by_the_models_word_and_a_settlement_is_certain(
     assert found(session, campaign).paired.change["accuracy"].value == pytest.approx((0.9 + 0.5) / 2 - 0.9)
 
 
+def test_one_settlement_in_place_of_another_is_a_change(session: Session, campaign: Campaign, admin: Account) -> None:
+    one = dish(session, campaign, "Koshary", "yes", "unsure", "no", scene="JP")
+    other = dish(session, campaign, "Koshary", "yes", "unsure", "no", scene="IT")
+    adjudication.settle(session, admin, one.id, "approved", "It is koshary.")
+    session.flush()
+    before = models_mark(session, campaign.id)
+    one.status = Status.PENDING
+    adjudication.settle(session, admin, other.id, "approved", "It is koshary.")
+    session.flush()
+    assert models_mark(session, campaign.id) != before
+
+
 def test_two_foods_are_no_side_of_a_comparison_by_dish(session: Session, campaign: Campaign) -> None:
     dish(session, campaign, "Koshary", "yes", "yes")
     dish(session, campaign, "Koshary", "yes", "unsure", scene="JP")

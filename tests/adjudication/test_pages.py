@@ -15,6 +15,7 @@ from app.claims.models import Claim
 from app.db import now
 from app.items.models import Item, Status, Subtask
 from app.jobs import Job, JobStatus
+from app.judgments.models import Judgment
 from app.judgments.service import submit
 from tests.adjudication.conftest import judge
 from tests.conftest import SignIn
@@ -158,6 +159,23 @@ def test_earlier_answers_and_skips_are_not_lost(
     page = browse(admin).get(f"/campaigns/sample/items/{item.id}").text
     assert f"{annotator.name} answered differently before (1)" in page
     assert "Sam (The image is broken)" in page
+
+
+def test_a_question_nobody_was_asked_is_named_so(
+    session: Session, browse: SignIn, admin: Account, disputed: Item
+) -> None:
+    """Imported judgments may answer fewer questions than their images have."""
+    whole = session.exec(select(Judgment)).all()[0]
+    part = Judgment(
+        **whole.model_dump(exclude={"id", "created_at", "revision", "answers"}),
+        revision=whole.revision + 1,
+        answers={"food1_identity": whole.answers["food1_identity"]},
+    )
+    session.add(part)
+    session.flush()
+    session.get_one(Claim, whole.claim_id).judgment_id = part.id
+    session.commit()
+    assert "not asked" in browse(admin).get(f"/campaigns/sample/items/{disputed.id}").text
 
 
 def test_an_item_of_another_campaign_looks_absent(

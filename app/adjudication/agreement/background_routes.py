@@ -168,13 +168,25 @@ def _links(shown: Frame, contents: Contents, by: str, figure: str) -> Links:
         if row.part == "none":
             return {}
         if by in ("kind", "distance"):  # items can't be listed by these; their scenes can
-            return {by: shown.again(by="scene") + "#groups"}
+            return dict.fromkeys((by, "dishes", "images", *MEASURES), shown.again(by="scene") + "#groups")
         key = {"scene": "scene", "country": "scene_country", "dish": "food"}[by]
         return {
             by: items(key, row.part),
+            "accuracy": items(key, row.part),
             "unsure": items(key, row.part, votes="any-unsure"),
             "disagreement": items(key, row.part, votes="differ"),
         }
+
+    def dishes(key: str, measure: str) -> str:
+        return shown.again(question=key, by="dish", figure=measure) + "#groups"
+
+    def figures(key: str, part: str) -> dict[str, str | None]:
+        """Each leads to the figure of the subtask, where its items are listed by their votes."""
+        at = {"question": key, "by": "subtask", "part": part}
+        alpha = shown.address("agreement:figure", {**at, "figure": "krippendorff_alpha"})
+        agreement = shown.address("agreement:figure", {**at, "figure": "percent_agreement"})
+        raw = ("dishes", "answers", "percent_agreement", "yes", "unsure")
+        return {"krippendorff_alpha": alpha, **dict.fromkeys(raw, agreement)}
 
     each = [(key, part, one) for key, parts in contents.subtasks.items() for part, one in parts.items()]
     return {
@@ -182,13 +194,15 @@ def _links(shown: Frame, contents: Contents, by: str, figure: str) -> Links:
             {
                 "white": items("subtask", "SF", question=one.question),
                 "background": items("subtask", "SFB", question=one.question),
+                **dict.fromkeys(("dishes", "change", "p"), dishes(one.question, measure)),
             }
             for one in contents.overall
-            for _ in MEASURES
+            for measure in MEASURES
         ],
         f"by_{by}": [of_row(row) for row in views.ordered(contents.readout, by, figure)],
         "subtasks": [
             {
+                **figures(key, part),
                 "images": items("subtask", part, question=key),
                 "percent_agreement": items("subtask", part, question=key, votes="differ"),
                 "unsure": items("subtask", part, question=key, votes="any-unsure"),
@@ -196,7 +210,7 @@ def _links(shown: Frame, contents: Contents, by: str, figure: str) -> Links:
             for key, part, _ in each
         ],
         "subtask_differences": [
-            {"difference": items("subtask", part, question=key)}
+            {"difference": items("subtask", part, question=key), **figures(key, part)}
             for key, part, one in each
             if one.differences is not None and part != REFERENCES[key]
         ],

@@ -79,7 +79,7 @@ def overall_table(found: list[Readout], *, is_first: bool) -> Table:
         for one in found
         for measure in MEASURES
     ]
-    return Table("overall", "The same dish on white and on a background", columns, rows)
+    return Table("overall", "Each question on white and on a background", columns, rows)
 
 
 def overall_chart(found: list[Readout], *, is_first: bool) -> Chart:

@@ -99,7 +99,7 @@ def test_the_page_shows_the_map_and_the_most_disputed_items(
     assert "there is no rater model yet" in disputed
     session.add(ItemPosterior(item_id=items[2].id, campaign_id=campaign.id, claims={}, doubt=0.5))
     session.flush()
-    by_doubt = admin.get(address).text.partition("The most disputed items")[2]
+    by_doubt = admin.get(address).text.partition("The items most in doubt")[2]
     assert by_doubt.index("Molokhia") < by_doubt.index("Pizza")
     assert "Molokhia" in admin.get(f"{address}?country=EG&measure=doubt").text
 

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from app import geography
-from app.adjudication.agreement.words import DEFINITIONS, QUESTIONS, REASONS
+from app.adjudication.agreement.words import DEFINITIONS, QUESTIONS
 from app.campaigns.models import Campaign, Policy
 from app.db import now
 from app.errors import Invalid
 from app.settings import ROOT
+from app.web.figures.tables import REASONS
 from app.web.render import make_environment
 
 FIGURES = {

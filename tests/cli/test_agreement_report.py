@@ -141,7 +141,7 @@ def test_undefined_figures_are_a_dash_with_the_reason(run: Run, tmp_path: Path) 
     text = Page(Path("report.html").read_text(encoding="utf-8")).text
     assert "—" in text
     assert "all answers are alike" in text
-    assert "one item only, so no interval" in text
+    assert "one item, no interval" in text
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_campaigns_report_names_its_policy_and_families(
         "version 1: rule fixed",
         "first two counted judgments",
         "Egypt",
-        "one family only",
+        "one family, no interval",
     ):
         assert fact in text
     assert "Dish (only or left food)" in text

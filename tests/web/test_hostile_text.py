@@ -82,7 +82,7 @@ def test_it_is_shown_as_it_is_and_never_run(
     for address in (
         "/campaigns",
         f"/campaigns/{slug}",
-        f"/campaigns/{slug}/agreement?by=generator",
+        f"/campaigns/{slug}/agreement/where?by=generator",
         f"/campaigns/{slug}/items",
         f"/campaigns/{slug}/items?{urlencode({'name': '<img src=x onerror=alert(1)>'})}",
         f"/campaigns/{slug}/items/{item.id}",

@@ -46,11 +46,15 @@ class Votes(NamedTuple):
         return "every counted judgment" if self.basis == "all" else "first two counted judgments of each item"
 
 
+def is_set(flag: str) -> bool:
+    """Whether an address turns something on, as in `all=1`."""
+    return flag in ("1", "true", "yes", "on")
+
+
 def _votes(all: str = "", cluster: str = "") -> Votes:  # noqa: A002  (its name in the address)
     if cluster not in ("", "items", "families"):
         raise Invalid(f"“{cluster[:40]}” can't be drawn; choose items or families.")
-    is_all = all in ("1", "true", "yes", "on")
-    return Votes("all" if is_all else "first", "families" if cluster == "families" else "items")
+    return Votes("all" if is_set(all) else "first", "families" if cluster == "families" else "items")
 
 
 VotesDep = Annotated[Votes, Depends(_votes)]

@@ -1,6 +1,6 @@
 """Do people who know a country's food judge it differently? Insiders and outsiders, country by country."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
@@ -134,16 +134,12 @@ def _links(shown: Shown, row: views.Row) -> dict[str, str | None]:
     links: dict[str, str | None] = {}
     for name in views.GROUPS:
         wanted = {"question": shown.question, "by": name, "part": row.part}
-        links[name] = links[f"{name}_items"] = _figure(shown.frame, wanted | {"figure": shown.figure})
+        links[name] = links[f"{name}_items"] = shown.frame.address(
+            "agreement:figure", wanted | {"figure": shown.figure}
+        )
         if name != "mixed":
             links[f"{name[:-1]}_answers"] = shown.frame.items(**wanted)
             links |= {f"{name}_{answer}": links[name] for answer in views.MEASURED}
     both = {"question": shown.question, "by": "mixed", "part": row.part}
     links |= {f"difference_{answer}": shown.frame.items(**both, votes="differ") for answer in views.MEASURED}
     return links
-
-
-def _figure(around: Frame, query: dict[str, Any]) -> str:
-    return with_query(
-        f"{around.address('adjudication:agreement').partition('?')[0]}/figure", {**query, **around.votes.query}
-    )

@@ -8,6 +8,7 @@ import numpy as np
 
 from app import geography
 from app.adjudication.agreement.insider_queries import OVERALL, Counts, Parts, Sides, counted
+from app.adjudication.agreement.where_views import unit_of
 from app.adjudication.agreement.words import FIGURES, QUESTIONS
 from app.agreement.bootstrap import NOMINAL, estimates
 from app.agreement.clustered import Compared, compared
@@ -109,10 +110,6 @@ def _compared(items: Mapping[Sides, int], answer: str) -> Compared:
     table = np.array(sorted(clusters.items()), dtype=object)
     cells = np.array([list(cell) for cell in table[:, 0]], dtype=np.float64)
     return compared(cells[:, :2], cells[:, 2:], table[:, 1].astype(np.float64))
-
-
-def unit_of(figure: str) -> Unit:
-    return Unit.SHARE if figure == "percent_agreement" else Unit.COEFFICIENT
 
 
 def agreement_table(found: Sequence[Row], question: str, figure: str) -> Table:

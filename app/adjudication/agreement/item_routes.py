@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from app.accounts.access import Admin
 from app.adjudication.agreement import item_choices, item_views
-from app.adjudication.agreement.frame import Frame, VotesDep, frame
+from app.adjudication.agreement.frame import Frame, VotesDep, frame, is_set
 from app.adjudication.agreement.memory import remembered
 from app.adjudication.agreement.words import QUESTIONS
 from app.agreement.rules import ANSWERS
@@ -136,7 +136,7 @@ def _content(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _order(doubt: str) -> vote_items.Order:
-    return "doubt" if doubt in ("1", "true", "yes", "on") else "key"
+    return "doubt" if is_set(doubt) else "key"
 
 
 def _votes_choices(wanted: Wanted) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from app.agreement.fitted import row_estimates
 from app.judgments.tally_models import RaterModelFit
 from app.web.figures.series import steps
 from app.web.figures.svg import Chart
-from app.web.figures.tables import Column, Estimate, Table, Unit
+from app.web.figures.tables import REASONS, Column, Estimate, Table, Unit
 
 Models = Mapping[str, RaterModelFit]
 """{question: its newest fit}, questions in their order."""
@@ -84,7 +84,7 @@ def _model_row(question: str, fit: RaterModelFit) -> tuple[Any, ...]:
 
 def state(fit: RaterModelFit) -> str:
     if fit.reason is not None:
-        return f"no model: {words.REASONS.get(fit.reason, fit.reason.replace('_', ' '))}"
+        return f"no model: {REASONS.get(fit.reason, fit.reason.replace('_', ' '))}"
     return "converged" if fit.fit.get("converged") else "stopped before it stood still"
 
 

@@ -1,4 +1,4 @@
-"""The names and definitions of questions, figures and reasons, as every agreement page and report gives them."""
+"""The names and definitions of questions and figures, as every agreement page and report gives them."""
 
 QUESTIONS = {
     "food1_identity": "Dish (only or left food)",
@@ -27,13 +27,4 @@ DEFINITIONS = {
     "the same as nominal alpha; for comparison with older papers.",
     "cohen_kappa": "Agreement of two raters on the items both judged, beyond what their own shares of answers would "
     "give by chance (Cohen 1960).",
-}
-REASONS = {
-    "no_overlap": "no item has two judgments",
-    "no_variation": "all answers are alike",
-    "no_judgments": "nothing is counted yet",
-    "one_item": "one item only, so no interval",
-    "one_family": "one family only, so no interval",
-    "no_replicates": "no interval asked for",
-    "unstable": "too unstable for an interval",
 }

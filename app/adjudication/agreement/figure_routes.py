@@ -12,10 +12,10 @@ from app.adjudication.agreement import figure_views as views
 from app.adjudication.agreement import words
 from app.adjudication.agreement.figure_views import Found, Place
 from app.adjudication.agreement.frame import Frame, Votes, VotesDep, frame
+from app.adjudication.agreement.memory import counted
 from app.adjudication.agreement.overview_views import changed_at, figures_chart
 from app.adjudication.agreement.where_views import unit_of
 from app.adjudication.overview import policy_words
-from app.judgments.tallies import up_to_date
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
 from app.web.figures.svg import inline
@@ -99,5 +99,5 @@ def _shown(
     shown = frame(request, session, account, slug, votes, "adjudication:agreement")
     question, by, part, figure = asked
     place = views.place_of(question, by, part, figure, is_admin=shown.is_admin)
-    found = views.find(session, shown.campaign.id, up_to_date(session, shown.campaign.id), votes, place)
+    found = views.find(session, shown.campaign.id, counted(session, shown.campaign.id), votes, place)
     return Shown(shown, place, found, views.part_words(session, place))

@@ -15,12 +15,11 @@ from app.accounts.models import Account
 from app.adjudication.agreement import item_choices, item_views
 from app.adjudication.agreement import map_views as views
 from app.adjudication.agreement.frame import Frame, Votes, VotesDep, frame
-from app.adjudication.agreement.memory import remembered
+from app.adjudication.agreement.memory import counted, remembered
 from app.adjudication.agreement.words import QUESTIONS
 from app.errors import Invalid
 from app.judgments import vote_items, vote_map
 from app.judgments.cards import image_url
-from app.judgments.tallies import up_to_date
 from app.judgments.vote_filters import ON_WHITE, Wanted, checked
 from app.judgments.vote_items import JudgedItem
 from app.judgments.vote_map import Spot
@@ -146,7 +145,7 @@ def _shown(
     wanted = checked(Wanted(question, *(("country", country) if country else ())))
     around = frame(request, session, account, slug, votes, ROUTE)
     campaign_id, basis, country = around.campaign.id, votes.basis, wanted.part
-    version = up_to_date(session, campaign_id)
+    version = counted(session, campaign_id)
     place = (vote_map.state_of_decisions(session, campaign_id), basis, question, country)
     if country:
         spots = remembered(

@@ -11,6 +11,7 @@ from app import geography
 from app.accounts.access import Researcher
 from app.adjudication.agreement import next_steps, words
 from app.adjudication.agreement.frame import Frame, VotesDep, frame
+from app.adjudication.agreement.memory import counted
 from app.adjudication.agreement.overview_views import (
     Overview,
     changed_at,
@@ -25,7 +26,6 @@ from app.adjudication.agreement.where_views import unit_of
 from app.campaigns import service as campaigns
 from app.errors import Invalid
 from app.judgments import jobs
-from app.judgments.tallies import up_to_date
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
 from app.web.render import render, with_query
@@ -46,7 +46,7 @@ def overview(
         path = str(request.app.url_path_for("agreement:where", slug=slug))
         return RedirectResponse(with_query(path, {"by": _grouping(by), **votes.query}), 301)
     campaign_id = campaigns.get(session, slug).id
-    version = up_to_date(session, campaign_id)
+    version = counted(session, campaign_id)
     if seen == str(version) and "hx-request" in request.headers:
         return Response(status_code=204)
     shown = frame(request, session, account, slug, votes, HERE)
@@ -141,7 +141,7 @@ def agreement_csv(
     """The figures per question, of the whole and of each part."""
     kind = _grouping(by) if by else ""
     shown = frame(request, session, account, slug, votes, HERE)
-    version = up_to_date(session, shown.campaign.id)
+    version = counted(session, shown.campaign.id)
     found = document(session, shown.campaign.id, version, votes, kind or None)
     stem = "-".join([slug, *([f"by-{kind}"] if kind else []), *(["all"] if votes.basis == "all" else [])])
     return figure_file(
@@ -161,7 +161,7 @@ def file(request: Request, session: SessionDep, account: Researcher, slug: str, 
     """figures.csv and trend.csv, and for each question figures-QUESTION and trend-QUESTION as .svg or .png."""
     shown = frame(request, session, account, slug, votes, HERE)
     campaign_id = shown.campaign.id
-    version = up_to_date(session, campaign_id)
+    version = counted(session, campaign_id)
     found = overview_of(session, campaign_id, version, votes)
     drawn = drawings(version, votes, found)
     charts = {chart.key: chart for chart in (*drawn.figures.values(), *drawn.trend.values())}

@@ -14,11 +14,10 @@ from app.accounts.models import Account
 from app.adjudication.agreement import pair_counts as counts
 from app.adjudication.agreement import pair_views as views
 from app.adjudication.agreement.frame import Frame, Votes, VotesDep, frame
-from app.adjudication.agreement.memory import remembered
+from app.adjudication.agreement.memory import counted, remembered
 from app.adjudication.agreement.pair_counts import Matrix, PairRow
 from app.adjudication.agreement.words import DEFINITIONS, QUESTIONS
 from app.agreement.rules import ANSWERS
-from app.judgments.tallies import up_to_date
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
 from app.web.figures.svg import inline
@@ -106,7 +105,7 @@ def pair(
     request: Request, session: SessionDep, account: Admin, slug: str, votes: VotesDep, a: uuid.UUID, b: uuid.UUID
 ) -> Response:
     shown = frame(request, session, account, slug, votes, "agreement:pairs")
-    up_to_date(session, shown.campaign.id)
+    counted(session, shown.campaign.id)
     one, other = counts.both(session, shown.campaign.id, a, b)
     answers = counts.answers_of(session, shown.campaign.id, votes.basis, one.id, other.id)
     people = urlsplit(shown.address("agreement:people")).path
@@ -143,7 +142,7 @@ def pair_file(
 ) -> Response:  # fmt: skip
     """answers.csv and figures.csv of one pair."""
     shown = frame(request, session, account, slug, votes, "agreement:pairs")
-    up_to_date(session, shown.campaign.id)
+    counted(session, shown.campaign.id)
     one, other = counts.both(session, shown.campaign.id, a, b)
     answers = counts.answers_of(session, shown.campaign.id, votes.basis, one.id, other.id)
     return figure_file(
@@ -161,6 +160,6 @@ def _shown(
 ) -> Shown:
     views.known(question, figure)
     around = frame(request, session, account, slug, votes, "agreement:pairs")
-    version = up_to_date(session, around.campaign.id)
+    version = counted(session, around.campaign.id)
     make = partial(counts.matrix, session, around.campaign.id, votes.basis, question)
     return Shown(around, question, figure, remembered(version, ("pairs", votes.basis, question), make))

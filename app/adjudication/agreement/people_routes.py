@@ -13,7 +13,7 @@ from app.accounts.models import Account
 from app.adjudication.agreement import people_fits, people_models, people_queries
 from app.adjudication.agreement import people_views as views
 from app.adjudication.agreement.frame import Frame, Votes, VotesDep, frame
-from app.adjudication.agreement.memory import remembered
+from app.adjudication.agreement.memory import counted, remembered
 from app.adjudication.agreement.people_flags import Flag, flags, flags_table
 from app.adjudication.agreement.people_models import Models
 from app.adjudication.agreement.people_views import Counts, Rater
@@ -21,7 +21,6 @@ from app.adjudication.agreement.words import QUESTIONS
 from app.agreement.tallies import Basis
 from app.campaigns import service as campaigns
 from app.judgments import jobs, rater_models
-from app.judgments.tallies import up_to_date
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
 from app.web.figures.svg import inline
@@ -120,7 +119,7 @@ def counts_of(session: Session, campaign_id: uuid.UUID, basis: Basis) -> Counts:
             people_queries.gold(session, campaign_id),
         )
 
-    return remembered(up_to_date(session, campaign_id), ("people", basis), count)
+    return remembered(counted(session, campaign_id), ("people", basis), count)
 
 
 def person_address(frame: Frame, question: str) -> Callable[[uuid.UUID], str]:

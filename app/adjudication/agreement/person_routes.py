@@ -13,7 +13,7 @@ from app.accounts.models import Account
 from app.adjudication.agreement import person_queries
 from app.adjudication.agreement import person_views as views
 from app.adjudication.agreement.frame import Frame, VotesDep, frame
-from app.adjudication.agreement.memory import remembered
+from app.adjudication.agreement.memory import counted, remembered
 from app.adjudication.agreement.people_flags import flags
 from app.adjudication.agreement.people_models import Models
 from app.adjudication.agreement.people_queries import Who
@@ -24,7 +24,6 @@ from app.adjudication.agreement.words import QUESTIONS
 from app.db import now
 from app.errors import NotFound
 from app.judgments import jobs, rater_models
-from app.judgments.tallies import up_to_date
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
 from app.web.figures.svg import Chart, inline
@@ -155,7 +154,7 @@ def _person(session: Session, shown: Frame, account_id: uuid.UUID, question: str
         return None
     questions = questions_of(counts)
     checked_question(question, questions)
-    version = up_to_date(session, campaign_id)
+    version = counted(session, campaign_id)
 
     def read() -> tuple[Any, ...]:
         return (

@@ -13,11 +13,10 @@ from app.accounts.access import Researcher
 from app.accounts.models import Account
 from app.adjudication.agreement import where_views as views
 from app.adjudication.agreement.frame import Frame, Votes, VotesDep, frame
-from app.adjudication.agreement.memory import remembered
+from app.adjudication.agreement.memory import counted, remembered
 from app.adjudication.agreement.where_views import Choice, Part
 from app.adjudication.agreement.words import DEFINITIONS, FIGURES, QUESTIONS
 from app.agreement.report import FEW_ITEMS, PREVALENT
-from app.judgments.tallies import up_to_date
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
 from app.web.figures.svg import inline
@@ -112,7 +111,7 @@ def _shown(
     request: Request, session: Session, account: Account, slug: str, votes: Votes, choice: Choice
 ) -> Shown:  # fmt: skip
     around = frame(request, session, account, slug, votes, "agreement:where")
-    version = up_to_date(session, around.campaign.id)
+    version = counted(session, around.campaign.id)
 
     def reports(kind: str) -> views.Reports:
         return remembered(

@@ -22,13 +22,12 @@ from app.adjudication.agreement.background_readout import (
     subtasks,
 )
 from app.adjudication.agreement.frame import Frame, VotesDep, frame
-from app.adjudication.agreement.memory import remembered
+from app.adjudication.agreement.memory import counted, remembered
 from app.agreement.contrasts import FEW_DISHES, MEASURES
 from app.agreement.report import FEW_FAMILIES
 from app.agreement.subtasks import SubtaskFigures
 from app.errors import Invalid
 from app.judgments.contrasts import judged, models_mark
-from app.judgments.tallies import up_to_date
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
 from app.web.figures.svg import Chart, inline
@@ -121,7 +120,7 @@ def _check(question: str, by: str, figure: str) -> None:
 
 def _contents(session: Session, shown: Frame, question: str) -> Contents:
     campaign_id, basis = shown.campaign.id, shown.votes.basis
-    version = up_to_date(session, campaign_id)
+    version = counted(session, campaign_id)
     mark = models_mark(session, campaign_id)
 
     def found() -> Any:

@@ -12,10 +12,9 @@ from app.accounts.models import Account
 from app.adjudication.agreement import insider_views as views
 from app.adjudication.agreement.frame import Frame, Votes, VotesDep, frame
 from app.adjudication.agreement.insider_queries import OVERALL, sides_of
-from app.adjudication.agreement.memory import remembered
+from app.adjudication.agreement.memory import counted, remembered
 from app.adjudication.agreement.words import DEFINITIONS, FIGURES, QUESTIONS
 from app.errors import Invalid
-from app.judgments.tallies import up_to_date
 from app.judgments.votes import counts_by_part
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
@@ -108,7 +107,7 @@ def _shown(
         if value not in known:
             raise Invalid(f"“{value[:40]}” can't be shown here; choose one of {', '.join(filter(None, known))}.")
     around = frame(request, session, account, slug, votes, "agreement:insiders")
-    version = up_to_date(session, around.campaign.id)
+    version = counted(session, around.campaign.id)
     answered = list(counts_by_part(session, around.campaign.id, "all", votes.basis).get("", {}))
     one = question or next(iter(answered), "food1_identity")
 

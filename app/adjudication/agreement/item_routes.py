@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from app.accounts.access import Admin
 from app.adjudication.agreement import item_choices, item_views
 from app.adjudication.agreement.frame import Frame, VotesDep, frame, is_set
-from app.adjudication.agreement.memory import remembered
+from app.adjudication.agreement.memory import counted, remembered
 from app.adjudication.agreement.words import QUESTIONS
 from app.agreement.rules import ANSWERS
 from app.agreement.tallies import Basis
@@ -20,7 +20,6 @@ from app.errors import NotFound
 from app.items.models import Status
 from app.judgments import vote_items
 from app.judgments.cards import image_url
-from app.judgments.tallies import up_to_date
 from app.judgments.vote_filters import Wanted, checked
 from app.web.render import redirect_to, render
 from app.web.session import SessionDep
@@ -55,7 +54,7 @@ def items(
     wanted = checked(wanted)
     order = _order(doubt)
     campaign_id = around.campaign.id
-    version = up_to_date(session, campaign_id)
+    version = counted(session, campaign_id)
     found = remembered(
         version, ("item choices", votes.basis), partial(item_choices.choices, session, campaign_id, votes.basis)
     )
@@ -105,7 +104,7 @@ def items_file(
     if name != "items.csv":
         raise NotFound(f"There is no file “{name[:60]}” here; there is items.csv.")
     wanted = checked(wanted)
-    up_to_date(session, around.campaign.id)
+    counted(session, around.campaign.id)
     file = _written(session, around, votes.basis, wanted, _order(doubt))
     return StreamingResponse(
         _content(file),

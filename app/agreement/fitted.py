@@ -69,17 +69,11 @@ def posterior_of(answers: Mapping[str, str], fit: Mapping[str, Any]) -> float:
     return odds[0] / sum(odds)
 
 
-def own_rows(fit: Mapping[str, Any], rater: str) -> list[list[Estimate]]:
-    """How a rater answers when each class is true, from their own answers alone: what a page about them shows.
-
-    The rows in `confusion` are better for weighing votes, but drawn to everyone's: of somebody who is unlike the
-    others they say too little. KeyError for a rater whom the model doesn't know.
-    """
-    return [row_estimates(expected) for expected in fit["raters"][rater]["expected"]]
-
-
 def row_estimates(expected: Sequence[float]) -> list[Estimate]:
     """The chance of each answer with its 95 % credible interval, from (expected) counts of a row's answers.
+
+    A page about a rater takes their `expected` counts: the rows in `confusion` are better for weighing votes, but drawn
+    to everyone's, so of somebody who is unlike the others they say too little.
 
     The row has a Dirichlet posterior, whose marginals are Beta; the prior is Jeffreys', half an answer of each kind, so
     a row of few answers is known badly and the interval says so. It takes the counts as if the truth of each item were

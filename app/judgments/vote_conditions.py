@@ -183,6 +183,7 @@ _PARTS = {
 _GIVEN = {
     "agree": "^(y{2,}|n{2,}|u{2,})$",
     "differ": "y.*[nu]|n.*[yu]|u.*[yn]",
+    "paired": "..",
     "single": "^.$",
     "any-unsure": "u",
 }
@@ -195,6 +196,7 @@ _ON_ALL = {
     "agree": "cardinality(votes.answers[1:CAST(:most AS integer)]) >= 2 "
     "AND votes.answers[1] = ALL (votes.answers[1:CAST(:most AS integer)])",
     "differ": "NOT votes.answers[1] = ALL (votes.answers[1:CAST(:most AS integer)])",
+    "paired": "cardinality(votes.answers[1:CAST(:most AS integer)]) >= 2",
     "single": "cardinality(votes.answers[1:CAST(:most AS integer)]) = 1",
     "any-unsure": "position('u' IN array_to_string(votes.answers[1:CAST(:most AS integer)], '')) > 0",
 }

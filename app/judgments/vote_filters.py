@@ -15,7 +15,7 @@ KNOWLEDGE: Final = ("insiders", "outsiders", "mixed")
 KINDS: Final = (
     "subtask", "country", "generator", "week", "rater", *KNOWLEDGE, "food", "scene", "scene_country",
 )  # fmt: skip
-SOME_VOTES: Final = ("agree", "differ", "single", "any-unsure")
+SOME_VOTES: Final = ("agree", "differ", "paired", "single", "any-unsure")
 ON_WHITE: Final = "none"
 """In place of a background, or of its country, for items that have none."""
 MAX_PART: Final = 200

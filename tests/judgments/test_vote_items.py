@@ -128,6 +128,7 @@ def test_agreeing_differing_and_single_votes(session: Session) -> None:
         assert keys(session, campaign, question=question, votes="differ") == ["b"]
         assert keys(session, campaign, "all", question=question, votes="differ") == ["a", "b"]
         assert keys(session, campaign, question=question, votes="single") == ["c"]
+        assert keys(session, campaign, question=question, votes="paired") == ["a", "b", "d"]
         assert keys(session, campaign, question=question, votes="any-unsure") == ["d"]
     assert keys(session, campaign, question=ORIGIN, votes="differ") == []
     assert keys(session, campaign, "all", question=IDENTITY, votes="no-yes-yes") == ["a"]

@@ -29,6 +29,7 @@ KIND_WORDS = {
 VOTES_WORDS = {
     "agree": "two or more, all alike",
     "differ": "not all alike",
+    "paired": "two or more",
     "single": "one vote only",
     "any-unsure": "somebody was unsure",
 }

@@ -63,7 +63,11 @@ def where(
         n_by_chance=n_cells * views.BEYOND_ON_ONE_SIDE,
         figure_link=figure_link,
         items_link=items_of
-        and (lambda part, question: items_of(question=question, **({"by": choice.by, "part": part} if part else {}))),
+        and (
+            lambda part, question, **more: items_of(
+                question=question, **({"by": choice.by, "part": part} if part else {}), **more
+            )
+        ),
         groupings=[(name, name.capitalize()) for name in views.GROUPINGS],
         plural=views.GROUPINGS[by],
         figures=list(FIGURES.items()),

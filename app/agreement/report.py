@@ -65,7 +65,7 @@ def warnings(patterns: Patterns, shares: dict[str, float], families: Families | 
         )
     elif shares[commonest] > PREVALENT:
         said.append(
-            f"{shares[commonest]:.0%} of the judgments are '{commonest}': at such a share alpha and kappa are low even "
+            f"{100 * shares[commonest]:.0f} % of the judgments are '{commonest}': at such a share alpha and kappa are low even "
             "when raters agree, so read percent agreement with AC1."
         )
     if patterns.n_items_paired < FEW_ITEMS:

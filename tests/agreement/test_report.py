@@ -45,7 +45,7 @@ def test_a_prevalent_answer_warns_that_kappa_misleads() -> None:
     assert report["krippendorff_alpha"]["value"] < 0
     assert report["gwet_ac1"]["value"] > 0.9
     (warning,) = report["warnings"]
-    assert "97% of the judgments are 'yes'" in warning
+    assert "97 % of the judgments are 'yes'" in warning
     assert "AC1" in warning
 
 

@@ -16,6 +16,7 @@ LINE = 20
 _START, _END = 1.5, 84.0  # per cent of the width that the axis takes; the figure stands right of it
 _BESIDE = 34.0  # where it starts when labels stand beside their dots, short as they then must be
 _SHORT_LABEL = 22
+_BESIDE_LABEL = 16  # on a telephone a longer one would run into the axis
 
 
 class Group(NamedTuple):
@@ -68,7 +69,7 @@ def dots(
     axis = _axis(
         unit, is_fitted, [e for group in groups for e in group.estimates if e is not None and e["value"] is not None]
     )
-    is_beside = len(series) == 1 and all(len(group.label) <= _SHORT_LABEL for group in groups)
+    is_beside = len(series) == 1 and all(len(group.label) <= _BESIDE_LABEL for group in groups)
     start = _BESIDE if is_beside else _START
 
     def at(value: float) -> float:

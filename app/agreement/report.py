@@ -65,8 +65,8 @@ def warnings(patterns: Patterns, shares: dict[str, float], families: Families | 
         )
     elif shares[commonest] > PREVALENT:
         said.append(
-            f"{100 * shares[commonest]:.0f} % of the judgments are '{commonest}': at such a share alpha and kappa are low even "
-            "when raters agree, so read percent agreement with AC1."
+            f"{100 * shares[commonest]:.0f} % of the judgments are '{commonest}': at such a share alpha and kappa are "
+            "low even when raters agree, so read percent agreement with AC1."
         )
     if patterns.n_items_paired < FEW_ITEMS:
         items = "1 item has" if patterns.n_items_paired == 1 else f"{patterns.n_items_paired} items have"

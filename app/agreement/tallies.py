@@ -4,7 +4,7 @@ The tables are sums over items, so a new judgment is the item's old share taken 
 item is looked at. Whatever the order in which judgments came in, the sums are those of a count from nothing.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import lru_cache
@@ -27,6 +27,8 @@ Shares = tuple[tuple[int, int, int], ...]
 """(yes, no, unsure) a question; zeros where it was not asked."""
 Given = tuple[str, str]
 """A rater and their answers."""
+Place = tuple[str, str, str]
+"""(basis, kind, part)."""
 Key = TypeVar("Key")
 
 
@@ -63,28 +65,30 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self._patterns: Counter[tuple[str, str, str, Shares]] = Counter()
-        self._raters: Counter[tuple[str, str, str, str, str]] = Counter()
+        self._patterns: defaultdict[Place, Counter[Shares]] = defaultdict(Counter)
+        self._raters: defaultdict[Place, Counter[Given]] = defaultdict(Counter)
         self._pairs: Counter[tuple[str, str, str, str, str]] = Counter()
 
     @property
     def patterns(self) -> Counter[tuple[str, str, str, str, int, int, int]]:
         """By (basis, question, kind, part, yes, no, unsure)."""
         found: Counter[tuple[str, str, str, str, int, int, int]] = Counter()
-        for (basis, kind, part, shares), n in self._patterns.items():
-            for question, votes in zip(QUESTIONS, shares, strict=True):
-                if any(votes):
-                    found[basis, question, kind, part, *votes] += n
+        for (basis, kind, part), counter in self._patterns.items():
+            for shares, n in counter.items():
+                for question, votes in zip(QUESTIONS, shares, strict=True):
+                    if any(votes):
+                        found[basis, question, kind, part, *votes] += n
         return _without_zeros(found)
 
     @property
     def raters(self) -> Counter[tuple[str, str, str, str, str, str]]:
         """By (basis, question, kind, part, rater, answer)."""
         found: Counter[tuple[str, str, str, str, str, str]] = Counter()
-        for (basis, kind, part, rater, answers), n in self._raters.items():
-            for question, letter in zip(QUESTIONS, answers, strict=True):
-                if letter != NOT_ASKED:
-                    found[basis, question, kind, part, rater, LETTERS[letter]] += n
+        for (basis, kind, part), counter in self._raters.items():
+            for (rater, answers), n in counter.items():
+                for question, letter in zip(QUESTIONS, answers, strict=True):
+                    if letter != NOT_ASKED:
+                        found[basis, question, kind, part, rater, LETTERS[letter]] += n
         return _without_zeros(found)
 
     @property
@@ -118,20 +122,21 @@ class Tally:
         for basis, votes in _bases(item.votes):
             given = [(vote.rater, vote.answers) for vote in votes]
             for kind, part in (("all", ""), *item.parts, ("week", _week(votes))):
-                self._count(basis, kind, part, given, sign)
+                self._count((basis, kind, part), given, sign)
             shares = _shares_of(given)
             for rater, answers in given:
-                self._patterns[basis, "rater", rater, _asked(shares, answers)] += sign
+                self._patterns[basis, "rater", rater][_asked(shares, answers)] += sign
             for country, places in _places(item.countries):
                 for kind, few in _by_knowledge(votes, places):
-                    self._count(basis, kind, country, few, sign)
+                    self._count((basis, kind, country), few, sign)
             for (a, answers_a), (b, answers_b) in combinations(sorted(given), 2):
                 self._pairs[basis, a, b, answers_a, answers_b] += sign
 
-    def _count(self, basis: str, kind: str, part: str, given: list[Given], sign: int) -> None:
-        self._patterns[basis, kind, part, _shares_of(given)] += sign
-        for rater, answers in given:
-            self._raters[basis, kind, part, rater, answers] += sign
+    def _count(self, place: Place, given: list[Given], sign: int) -> None:
+        self._patterns[place][_shares_of(given)] += sign
+        raters = self._raters[place]
+        for one in given:
+            raters[one] += sign
 
 
 def _bases(votes: tuple[Vote, ...]) -> Iterator[tuple[Basis, tuple[Vote, ...]]]:

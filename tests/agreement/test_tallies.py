@@ -32,7 +32,7 @@ def items(draw: st.DrawFn) -> ItemVotes:
 def slowly(item: ItemVotes) -> tuple[Counter[Any], Counter[Any], Counter[Any]]:
     """Patterns, raters' answers and pairs of one item."""
     patterns, raters, pairs = Counter[Any](), Counter[Any](), Counter[Any]()
-    for basis, most in (("first", 2), ("all", 5)):
+    for basis, most in (("first", 2), ("all", None)):
         votes = item.votes[:most]
         for place, question in enumerate(QUESTIONS):
             answered = [vote for vote in votes if vote.answers[place] != "-"]

@@ -4,6 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -16,16 +17,19 @@ from sqlmodel import Session, select
 from app.accounts.models import Account, KnownCountry, Role
 from app.adjudication.recheck import RecheckUnderWay, TooFewFresh, recheck
 from app.adjudication.service import NotDecidedYet
+from app.agreement.tallies import QUESTIONS, ItemVotes, Vote
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
 from app.claims import service as claims
 from app.claims.models import Claim
 from app.claims.service import LeaseGone
 from app.db import now
-from app.items.models import Gold, Item, Subtask
+from app.items.models import Background, Gold, Item, ItemFood, Subtask
 from app.judgments import service as judgments
+from app.judgments.models import Judgment
 from app.judgments.service import AlreadyDecided, Answers, question_keys
 from app.judgments.tallies import counted_afresh, rebuild, up_to_date
+from tests.agreement.test_tallies import slowly
 from tests.factories import make_account, make_campaign, make_item
 from tests.judgments.answers import all_yes, answer
 from tests.judgments.test_submit import expire
@@ -66,11 +70,12 @@ def sums(session: Session, campaign: Campaign) -> tuple[dict[Any, int], ...]:
 
 
 def check(session: Session, campaign: Campaign) -> None:
-    """Three ways to the same counts: kept up to date, past the tables, and from nothing into the tables."""
+    """Four ways to the same counts: kept up to date, past the tables, by hand, and from nothing into the tables."""
     up_to_date(session, campaign.id)
     before, counted = kept(session, campaign), sums(session, campaign)
     fresh = counted_afresh(session, campaign.id)
     assert counted == (fresh.patterns, fresh.raters, fresh.pairs)
+    assert counted == by_hand(session, campaign)
     assert all(n > 0 for table in counted for n in table.values())
     assert rebuild(session, campaign.id).n_differing == 0
     assert kept(session, campaign) == before
@@ -80,6 +85,46 @@ def check(session: Session, campaign: Campaign) -> None:
         ).scalar_one()
         == 0
     )
+
+
+def by_hand(session: Session, campaign: Campaign) -> tuple[Counter[Any], ...]:
+    """The counts from the rows as they were written, sharing nothing with the code that keeps them."""
+    known = {(row.account_id, row.country) for row in session.exec(select(KnownCountry))}
+    totals = (Counter[Any](), Counter[Any](), Counter[Any]())
+    for item in session.exec(select(Item).where(Item.campaign_id == campaign.id)):
+        if session.exec(select(Gold).where(Gold.item_id == item.id)).first():
+            continue
+        scene = session.get(Background, item.background_id) if item.background_id else None
+        about = {"background": [scene.country] if scene and scene.country else []}
+        for food in session.exec(select(ItemFood).where(ItemFood.item_id == item.id)):
+            about |= dict.fromkeys((f"food{food.slot}_identity", f"food{food.slot}_origin"), food.countries)
+        given = [
+            claim
+            for claim in session.exec(
+                select(Claim).where(Claim.item_id == item.id).execution_options(populate_existing=True)
+            )
+            if claim.judgment_id and claim.slot
+        ]
+        votes = []
+        for claim in sorted(given, key=lambda claim: (claim.ended_at, claim.id)):
+            said = session.get_one(Judgment, claim.judgment_id).answers
+            votes.append(
+                Vote(
+                    str(claim.account_id),
+                    "".join(said[key]["answer"][0] if key in said else "-" for key in QUESTIONS),
+                    "".join(
+                        "-" if key not in said else "01"[any((claim.account_id, name) in known for name in about[key])]
+                        for key in QUESTIONS
+                    ),
+                    claim.ended_at.astimezone(UTC).date(),
+                )
+            )
+        parts = [("subtask", item.subtask.value), ("generator", item.generator or "not stated")]
+        parts += [("country", name) for name in about["food1_identity"]]
+        countries = tuple(tuple(about.get(key, ())) for key in QUESTIONS)
+        for total, part in zip(totals, slowly(ItemVotes(tuple(votes), tuple(parts), countries)), strict=True):
+            total.update(part)
+    return totals
 
 
 def take(session: Session, campaign: Campaign, account: Account) -> Claim | None:
@@ -96,7 +141,7 @@ class Life(RuleBasedStateMachine):
     person = st.integers(0, 5)
     place = st.integers(0, 1)
     number = st.integers(0, 3)
-    votes = st.lists(st.sampled_from(["yes", "no", "unsure"]), min_size=5, max_size=5)
+    votes = st.integers(0, 3**5 - 1).map(lambda n: [("yes", "no", "unsure")[n // 3**place % 3] for place in range(5)])
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,10 +181,10 @@ class Life(RuleBasedStateMachine):
         if claim := take(self.session, self.campaigns[where], self.people[who]):
             self.answer(self.people[who], claim, votes)
 
-    @rule(where=place, votes=st.lists(votes, min_size=6, max_size=6))
-    def everybody_judges(self, where: int, votes: list[list[str]]) -> None:
-        for who, mine in enumerate(votes):
-            self.judge(where, who, mine)
+    @rule(where=place, votes=votes)
+    def everybody_judges(self, where: int, votes: list[str]) -> None:
+        for who in range(len(self.people)):
+            self.judge(where, who, votes[who % 5 :] + votes[: who % 5])
 
     @rule(target=lapsed, where=place, who=person)
     def let_lapse(self, where: int, who: int) -> uuid.UUID | None:
@@ -208,12 +253,13 @@ class Life(RuleBasedStateMachine):
         assert up_to_date(self.session, campaign.id) == version
 
 
-def test_the_counts_hold_whatever_happens(session: Session) -> None:
+def test_the_counts_hold_whatever_happens(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.judgments.tallies.BATCH", 3)
     machine = type("Life", (Life,), {"session": session})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=100,
+            max_examples=10,
             phases=[Phase.generate],
             stateful_step_count=40,
             deadline=None,
@@ -269,6 +315,16 @@ def test_other_words_about_the_same_answers_are_no_change_of_the_counts(session:
     with statements(session) as asked:
         assert up_to_date(session, campaign.id) == version
     assert not any(statement.lstrip().startswith("INSERT INTO vote_pattern") for statement, _ in asked)
+
+
+def test_an_item_whose_judgments_no_longer_count_leaves_no_row_behind(session: Session) -> None:
+    campaign = make_campaign(session)
+    voted(session, campaign, make_item(session, campaign), "yes", "no")
+    version = up_to_date(session, campaign.id)
+    session.execute(sa.text("UPDATE claim SET slot = NULL"))
+    assert up_to_date(session, campaign.id) != version
+    assert not any(kept(session, campaign).values())
+    check(session, campaign)
 
 
 def test_a_campaign_without_counts_has_a_version_of_its_own(session: Session) -> None:

@@ -2,8 +2,9 @@
 
 Sizes: the paper's (23,766 items x 5 votes of 3 to 5 questions) and 100,000 items with a million judgments. One server
 process on loopback; each page is asked for 20 times. "cold" is the first answer of a fresh server process whose counts
-stand, in which nothing is remembered yet; "after a vote" the first one after one vote changed; the rest is warm. Counting every judgment from nothing and fitting the rater models are measured by themselves. Beside the pages
-stands what the server needs for an empty answer (/healthz): the machine's own limit.
+stand, in which nothing is remembered yet; "after a vote" the first one after one vote changed; the rest is warm.
+Counting every judgment from nothing and fitting the rater models are measured by themselves. Beside the pages stands
+what the server needs for an empty answer (/healthz): the machine's own limit.
 """
 
 import argparse

@@ -155,6 +155,7 @@ def know_country(session: Session, account: Account, name: str) -> str:
         code = geography.resolve(name)
     except Invalid as error:
         raise Invalid(error.message, fields={"country": error.message}) from error
+    _let_judgments_wait(session, account)
     added = insert(KnownCountry).values(account_id=account.id, country=code, is_tested=False).on_conflict_do_nothing()
     if session.execute(added.returning(col(KnownCountry.country))).scalar_one_or_none() is not None:
         record(session, account, "known_country.added", "account", account.id, country=code)
@@ -164,12 +165,19 @@ def know_country(session: Session, account: Account, name: str) -> str:
 def forget_country(session: Session, account: Account, country: str) -> str:
     """Takes it back, and returns its code; a second time changes nothing. Raises Invalid as `know_country`."""
     code = geography.resolve(country)
+    _let_judgments_wait(session, account)
     known = session.get(KnownCountry, (account.id, code))
     if known is not None:
         session.delete(known)
         session.flush()
         record(session, account, "known_country.removed", "account", account.id, country=code)
     return code
+
+
+def _let_judgments_wait(session: Session, account: Account) -> None:
+    """The person's next judgment is kept after this transaction: one that came in between would be counted without
+    what they have just said, and nothing would note it again."""
+    session.execute(select(Account.id).where(Account.id == account.id).with_for_update())
 
 
 class Issued(NamedTuple):

@@ -5,7 +5,7 @@ import random
 import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from alembic import command
 from sqlmodel import Session
 
 from app.accounts.models import Account
+from app.accounts.service import know_country
 from app.campaigns import service as campaigns
 from app.claims import service as claims
 from app.db import make_engine, transaction
@@ -259,3 +260,26 @@ def test_judgments_of_before_the_counts_are_counted_at_the_first_look(
         found = rebuild(session, place)
     # Each of the two judged every item once; the one with a known answer is in no count.
     assert (found.n_items, found.n_judgments) == (ITEMS - 1, 2 * (ITEMS - 1))
+
+
+def test_a_judgment_waits_for_what_its_rater_is_just_saying_to_know(
+    fresh_engine: sa.Engine, people: list[Account]
+) -> None:
+    place = campaign_id(fresh_engine)
+    with transaction(fresh_engine) as session:
+        claim = first_claim(session, people[0])
+
+    def judge_and_count() -> None:
+        with transaction(fresh_engine) as session:
+            judgments.submit(session, people[0], claim.id, all_yes(subtask_of(session, claim)))
+        with transaction(fresh_engine) as session:
+            up_to_date(session, place)
+
+    with Session(fresh_engine) as slow, ThreadPoolExecutor(1) as pool:
+        know_country(slow, people[0], "EG")
+        judged = pool.submit(judge_and_count)
+        wait([judged], timeout=1)
+        slow.commit()
+        judged.result()
+    with transaction(fresh_engine) as session:
+        check(session, campaigns.get(session, SLUG))

@@ -14,7 +14,7 @@ from app.adjudication.agreement.figure_views import Found, Place
 from app.adjudication.agreement.frame import Frame, Votes, VotesDep, frame
 from app.adjudication.agreement.memory import counted
 from app.adjudication.agreement.overview_views import changed_at, figures_chart
-from app.adjudication.agreement.where_views import unit_of
+from app.adjudication.agreement.words import unit_of
 from app.adjudication.overview import policy_words
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file

@@ -11,8 +11,7 @@ from app import geography
 from app.accounts.models import Account
 from app.adjudication.agreement.frame import Frame, Votes
 from app.adjudication.agreement.memory import remembered
-from app.adjudication.agreement.where_views import unit_of
-from app.adjudication.agreement.words import DEFINITIONS, FIGURES, QUESTIONS
+from app.adjudication.agreement.words import DEFINITIONS, FIGURES, QUESTIONS, unit_of
 from app.agreement.rules import ANSWERS
 from app.db import UNSTORABLE
 from app.errors import Forbidden, Invalid, NotFound

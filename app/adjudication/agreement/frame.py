@@ -1,6 +1,6 @@
 """What all agreement pages share: which votes they count, where they lie, and how one leads to another."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Request
@@ -44,6 +44,13 @@ class Votes(NamedTuple):
     def words(self) -> str:
         """For a caption, a CSV cell or a copied figure."""
         return "every counted judgment" if self.basis == "all" else "first two counted judgments of each item"
+
+
+def must_be_known(*asked: tuple[str, Collection[str]]) -> None:
+    """Raises Invalid for the first value that is none of its choices, and names those."""
+    for value, choices in asked:
+        if value not in choices:
+            raise Invalid(f"“{value[:40]}” can't be shown here; choose one of {', '.join(filter(None, choices))}.")
 
 
 def is_set(flag: str) -> bool:

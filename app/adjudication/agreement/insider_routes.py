@@ -10,11 +10,10 @@ from starlette.responses import Response
 from app.accounts.access import Researcher
 from app.accounts.models import Account
 from app.adjudication.agreement import insider_views as views
-from app.adjudication.agreement.frame import Frame, Votes, VotesDep, frame
+from app.adjudication.agreement.frame import Frame, Votes, VotesDep, frame, must_be_known
 from app.adjudication.agreement.insider_queries import OVERALL, sides_of
 from app.adjudication.agreement.memory import counted, remembered
 from app.adjudication.agreement.words import DEFINITIONS, FIGURES, QUESTIONS
-from app.errors import Invalid
 from app.judgments.votes import counts_by_part
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
@@ -103,9 +102,7 @@ def _shown(
     question: str, figure: str, answer: str,
 ) -> Shown:  # fmt: skip
     """Raises Invalid, naming the choices."""
-    for value, known in ((question, ("", *QUESTIONS)), (figure, tuple(FIGURES)), (answer, views.MEASURED)):
-        if value not in known:
-            raise Invalid(f"“{value[:40]}” can't be shown here; choose one of {', '.join(filter(None, known))}.")
+    must_be_known((question, ("", *QUESTIONS)), (figure, FIGURES), (answer, views.MEASURED))
     around = frame(request, session, account, slug, votes, "agreement:insiders")
     version = counted(session, around.campaign.id)
     answered = list(counts_by_part(session, around.campaign.id, "all", votes.basis).get("", {}))

@@ -8,8 +8,7 @@ import numpy as np
 
 from app import geography
 from app.adjudication.agreement.insider_queries import OVERALL, Counts, Parts, Sides, counted
-from app.adjudication.agreement.where_views import unit_of
-from app.adjudication.agreement.words import FIGURES, QUESTIONS
+from app.adjudication.agreement.words import FIGURES, QUESTIONS, unit_of
 from app.agreement.bootstrap import NOMINAL, estimates
 from app.agreement.clustered import Compared, compared
 from app.agreement.families import Families

@@ -22,7 +22,7 @@ from app.adjudication.agreement.overview_views import (
 )
 from app.adjudication.agreement.trend import MOST_WEEKS, SHOWN, trend_table
 from app.adjudication.agreement.verdicts import percent, verdict_of
-from app.adjudication.agreement.where_views import unit_of
+from app.adjudication.agreement.words import unit_of
 from app.campaigns import service as campaigns
 from app.errors import Invalid
 from app.judgments import jobs

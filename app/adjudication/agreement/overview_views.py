@@ -14,8 +14,7 @@ from app.adjudication.agreement.frame import Votes
 from app.adjudication.agreement.memory import remembered
 from app.adjudication.agreement.next_steps import Place, lowest_place, n_differing
 from app.adjudication.agreement.trend import Trend, trend_chart, trend_of
-from app.adjudication.agreement.where_views import unit_of
-from app.adjudication.agreement.words import FIGURES, QUESTIONS
+from app.adjudication.agreement.words import FIGURES, QUESTIONS, unit_of
 from app.agreement.rules import ANSWERS
 from app.judgments.votes import agreement, counts_by_part
 from app.web.figures.charts import Group, dots

@@ -13,7 +13,7 @@ from app.accounts.access import Admin
 from app.accounts.models import Account
 from app.adjudication.agreement import pair_counts as counts
 from app.adjudication.agreement import pair_views as views
-from app.adjudication.agreement.frame import Frame, Votes, VotesDep, frame
+from app.adjudication.agreement.frame import Frame, Votes, VotesDep, frame, must_be_known
 from app.adjudication.agreement.memory import counted, remembered
 from app.adjudication.agreement.pair_counts import Matrix, PairRow
 from app.adjudication.agreement.words import DEFINITIONS, QUESTIONS
@@ -158,7 +158,7 @@ def pair_file(
 def _shown(
     request: Request, session: Session, account: Account, slug: str, votes: Votes, question: str, figure: str
 ) -> Shown:
-    views.known(question, figure)
+    must_be_known((question, QUESTIONS), (figure, views.FIGURES))
     around = frame(request, session, account, slug, votes, "agreement:pairs")
     version = counted(session, around.campaign.id)
     make = partial(counts.matrix, session, around.campaign.id, votes.basis, question)

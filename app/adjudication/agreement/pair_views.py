@@ -17,7 +17,6 @@ from app.adjudication.agreement.words import QUESTIONS
 from app.agreement.bootstrap import cohen_estimate
 from app.agreement.intervals import FloatArray, wilson
 from app.agreement.rules import ANSWERS
-from app.errors import Invalid
 from app.web.figures.heat import Cell, heat_cells
 from app.web.figures.svg import Chart
 from app.web.figures.tables import Column, Estimate, Table, Unit, interval, number
@@ -37,13 +36,6 @@ class Compared(NamedTuple):
     agreement: Estimate
     kappa: Estimate
     stricter: Stricter
-
-
-def known(question: str, figure: str) -> None:
-    """Raises Invalid, naming the choices."""
-    for value, choices in ((question, QUESTIONS), (figure, FIGURES)):
-        if value not in choices:
-            raise Invalid(f"“{value[:40]}” can't be shown here; choose one of {', '.join(choices)}.")
 
 
 def heat_map(

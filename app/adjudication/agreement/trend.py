@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from app.adjudication.agreement.where_views import unit_of
-from app.adjudication.agreement.words import FIGURES, QUESTIONS
+from app.adjudication.agreement.words import FIGURES, QUESTIONS, unit_of
 from app.agreement.bootstrap import NOMINAL
 from app.agreement.parts import Rows, estimates_by_part
 from app.agreement.rules import ANSWERS

@@ -15,7 +15,7 @@ from app.adjudication.agreement import where_views as views
 from app.adjudication.agreement.frame import Frame, Votes, VotesDep, frame
 from app.adjudication.agreement.memory import counted, remembered
 from app.adjudication.agreement.where_views import Choice, Part
-from app.adjudication.agreement.words import DEFINITIONS, FIGURES, QUESTIONS
+from app.adjudication.agreement.words import DEFINITIONS, FIGURES, QUESTIONS, unit_of
 from app.agreement.report import FEW_ITEMS, PREVALENT
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
@@ -86,7 +86,7 @@ def where(
         files=str(request.app.url_path_for("agreement:where", slug=slug)),
         query=urlsplit(with_query("", {**choice._asdict(), **votes.query})).query,
         in_words=views.in_words,
-        unit_of=views.unit_of,
+        unit_of=unit_of,
         estimates=tables,
         draw=inline,
         **shown.frame.context(),

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 from sqlmodel import Session
 
 from app import geography
-from app.adjudication.agreement.frame import Votes
-from app.adjudication.agreement.words import FIGURES, QUESTIONS
+from app.adjudication.agreement.frame import Votes, must_be_known
+from app.adjudication.agreement.words import FIGURES, QUESTIONS, unit_of
 from app.agreement.report import FEW_ITEMS, PREVALENT
-from app.errors import Invalid
 from app.judgments.votes import counts_by_part, document_of, family_rows
 from app.web.figures.heat import Cell, heat_cells
 from app.web.figures.svg import Chart
@@ -59,9 +58,7 @@ class Lowest(NamedTuple):
 
 def chosen(by: str, figure: str, sort: str) -> Choice:
     """Raises Invalid, naming the choices."""
-    for value, known in ((by, GROUPINGS), (figure, FIGURES), (sort, ("name", "n", *QUESTIONS))):
-        if value not in known:
-            raise Invalid(f"“{value[:40]}” can't be shown here; choose one of {', '.join(known)}.")
+    must_be_known((by, GROUPINGS), (figure, FIGURES), (sort, ("name", "n", *QUESTIONS)))
     return Choice(by, figure, sort)
 
 
@@ -128,10 +125,6 @@ def is_firm(report: Mapping[str, Any] | None, figure: str) -> bool:
 
 def _is_below(estimate: Mapping[str, Any], whole: float) -> bool | None:
     return None if estimate["high"] is None else bool(estimate["high"] < whole)
-
-
-def unit_of(figure: str) -> Unit:
-    return Unit.SHARE if figure == "percent_agreement" else Unit.COEFFICIENT
 
 
 def in_words(estimate: Mapping[str, Any], figure: str) -> str:

@@ -1,5 +1,7 @@
 """The names and definitions of questions and figures, as every agreement page and report gives them."""
 
+from app.web.figures.tables import Unit
+
 QUESTIONS = {
     "food1_identity": "Dish (only or left food)",
     "food1_origin": "Origin (only or left food)",
@@ -28,3 +30,8 @@ DEFINITIONS = {
     "cohen_kappa": "Agreement of two raters on the items both judged, beyond what their own shares of answers would "
     "give by chance (Cohen 1960).",
 }
+
+
+def unit_of(figure: str) -> Unit:
+    """How a figure of agreement is written: percent agreement in per cent, the others as they are."""
+    return Unit.SHARE if figure == "percent_agreement" else Unit.COEFFICIENT

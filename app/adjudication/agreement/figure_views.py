@@ -78,11 +78,13 @@ def place_of(question: str, by: str, part: str, figure: str, *, is_admin: bool) 
 def find(session: Session, campaign_id: uuid.UUID, version: uuid.UUID, votes: Votes, place: Place) -> Found:
     """Raises NotFound where nothing is counted."""
 
-    def make() -> Found | None:
+    def make() -> Found:
         parts = counts_by_part(session, campaign_id, place.by, votes.basis, place.part)
         counts = parts.get(place.part, {}).get(place.question)
         if counts is None:
-            return None
+            # Raised here, so that addresses of what doesn't exist take no place in the memory.
+            asked = QUESTIONS[place.question]
+            raise NotFound(f"No judgment is counted on “{asked}” there; the overview lists what is.")
         families = None
         if votes.cluster == "families" and place.by in WITH_FAMILIES:
             kind = None if place.by == "all" else place.by
@@ -92,10 +94,7 @@ def find(session: Session, campaign_id: uuid.UUID, version: uuid.UUID, votes: Vo
             families = rows[place.part, place.question]
         return Found(document_of(counts, families=families), counts)
 
-    found = remembered(version, ("figure", votes, place[:3]), make)
-    if found is None:
-        raise NotFound(f"No judgment is counted on “{QUESTIONS[place.question]}” there; the overview lists what is.")
-    return found
+    return remembered(version, ("figure", votes, place[:3]), make)
 
 
 def part_words(session: Session, place: Place) -> str:

@@ -1,12 +1,14 @@
 """Every table, for Alembic and the tests."""
 
-from app.accounts.models import Account, AuditEvent, Invite, KnownCountry, Token
-from app.adjudication.models import Adjudication
-from app.campaigns.models import Campaign, Policy, Qualification
+from app.accounts.models import Account, AuditEvent, Invite, KnownCountry, Message, MessageRead, Token
+from app.adjudication.models import Adjudication, Appeal
+from app.campaigns.models import Campaign, Exam, Member, Policy, Qualification
 from app.claims.models import Claim
 from app.evaluation.models import Prediction, Run, RunScore
+from app.generation.models import RevisionRequest
 from app.items.models import (
     Background,
+    CandidateSet,
     Food,
     FoodOrigin,
     Gold,
@@ -35,12 +37,15 @@ from app.releases.models import Release, ReleaseItem
 __all__ = [
     "Account",
     "Adjudication",
+    "Appeal",
     "AuditEvent",
     "Background",
     "Campaign",
+    "CandidateSet",
     "Claim",
     "CountedVotes",
     "Decision",
+    "Exam",
     "Food",
     "FoodOrigin",
     "Gold",
@@ -54,6 +59,9 @@ __all__ = [
     "Job",
     "Judgment",
     "KnownCountry",
+    "Member",
+    "Message",
+    "MessageRead",
     "Photo",
     "Policy",
     "Prediction",
@@ -63,6 +71,7 @@ __all__ = [
     "RaterVotes",
     "Release",
     "ReleaseItem",
+    "RevisionRequest",
     "Run",
     "RunScore",
     "SourceRecord",

@@ -59,9 +59,9 @@ _ADD_ITEMS = sa.text(
     ),
     added AS (
         INSERT INTO item (id, campaign_id, key, subtask, family_id, image_sha256, revision, priority, shuffle, status,
-                          wanted, held, judged)
+                          wanted, held, judged, home, region)
         SELECT gen_random_uuid(), CAST(:campaign AS uuid), 'SF/' || phash || '.jpg', 'SF', dish.id, sha256,
-               1, 0, random(), 'pending', :wanted, 0, 0 FROM picture, dish
+               1, 0, random(), 'pending', :wanted, 0, 0, 'EG', 'Africa' FROM picture, dish
         RETURNING id, family_id
     )
     INSERT INTO item_food (item_id, slot, food_id, name, country_as_written, countries, aliases)

@@ -62,18 +62,20 @@ def fill(session: Session, file: Path = REVIEWS, *, image_sha256: str) -> Campai
         answers = [row["value"].lower() for row in found]
         verdict = decide({QUESTION: answers}, needed=len(found))
         common = {"item_id": item_id, "policy_id": policy}
+        country = geography.resolve(found[0]["country"])
         rows[Item].append(
             {
                 "id": item_id, "campaign_id": campaign.id, "key": key, "subtask": Subtask.SF,
                 "family_id": dishes[dish], "image_sha256": image_sha256, "generator": found[0]["generator"],
                 "shuffle": (place * 0.618034) % 1, "status": verdict.outcome, "wanted": len(found),
                 "held": len(found), "judged": len(found), "decided_at": now(),
+                "home": country, "region": geography.continent_of(country),
             }
         )  # fmt: skip
         rows[ItemFood].append(
             {
                 "item_id": item_id, "slot": 1, "food_id": dishes[dish], "name": dish,
-                "country_as_written": found[0]["country"], "countries": [geography.resolve(found[0]["country"])],
+                "country_as_written": found[0]["country"], "countries": [country],
             }
         )  # fmt: skip
         rows[Decision].append(

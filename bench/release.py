@@ -107,6 +107,7 @@ def rows_of(
             "family_id": named[0].id, "background_id": scene.id if subtask.has_background else None,
             "background_as_written": "kenya" if subtask.has_background else None, "image_sha256": sha256,
             "shuffle": 0.5, "status": Status.APPROVED, "wanted": 3, "held": 3, "judged": 3,
+            "home": "KE", "region": "Africa",
         }
     ]  # fmt: skip
     yield [

@@ -36,10 +36,11 @@ _STEPS = (
     """,
     """
     INSERT INTO item (id, campaign_id, key, subtask, family_id, background_id, image_sha256, revision, priority,
-                      shuffle, status, wanted, held, judged, generator)
+                      shuffle, status, wanted, held, judged, generator, home, region)
     SELECT gen_random_uuid(), %(campaign)s, 'item ' || i, subtask, food.id,
            CASE WHEN subtask IN ('SFB', 'MFB') THEN background.id END, repeat('0', 64), 1, 0,
-           (i * 0.618034) %% 1, 'approved', %(votes)s, %(votes)s, %(votes)s, (ARRAY['one', 'two', 'three'])[1 + i %% 3]
+           (i * 0.618034) %% 1, 'approved', %(votes)s, %(votes)s, %(votes)s, (ARRAY['one', 'two', 'three'])[1 + i %% 3],
+           'XX', 'nowhere'
     FROM generate_series(1, %(items)s) AS i
     CROSS JOIN LATERAL (SELECT (ARRAY['SF', 'MF', 'SFB', 'MFB', 'SFB', 'MFB', 'SFB', 'MFB'])[1 + i %% 8]) AS s (subtask)
     JOIN (SELECT id, row_number() OVER (ORDER BY source_id) AS place FROM food) AS food

@@ -6,9 +6,11 @@ from typing import Any
 
 from sqlmodel import Session, select
 
+from app import geography
 from app.accounts.models import Account, Role
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
+from app.campaigns.parameters import first_visits
 from app.items.models import Background, BackgroundKind, Food, Image, Item, ItemFood, Status, Subtask
 
 _numbers = itertools.count(1)
@@ -79,7 +81,9 @@ def make_item(
             "background_id": scene.id if scene else None,
             "background_as_written": background if scene else None,
             "image_sha256": make_image(session, key).sha256,
-            "wanted": policy.overlap,
+            "home": foods[0][1],
+            "region": geography.continent_of(foods[0][1]),
+            **first_visits(policy)._asdict(),
             "shuffle": (next(_numbers) * 0.618034) % 1,
             "status": Status.PENDING,
         }

@@ -84,3 +84,24 @@ class AuditEvent(SQLModel, table=True):
     subject_id: str
     detail: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
     request_id: str | None = None
+
+
+class Message(SQLModel, table=True):
+    """Words from an admin to one annotator, or to all of them; about a campaign, or about none."""
+
+    __table_args__ = (sa.Index("ix_message_to", "to_id", "created_at"),)
+
+    id: uuid.UUID = uuid_key()
+    from_id: uuid.UUID = Field(foreign_key="account.id")
+    to_id: uuid.UUID | None = Field(default=None, foreign_key="account.id")
+    campaign_id: uuid.UUID | None = Field(default=None, foreign_key="campaign.id")
+    text: str
+    created_at: datetime = created_at()
+
+
+class MessageRead(SQLModel, table=True):
+    __tablename__ = "message_read"
+
+    message_id: uuid.UUID = Field(foreign_key="message.id", primary_key=True)
+    account_id: uuid.UUID = Field(foreign_key="account.id", primary_key=True)
+    read_at: datetime = created_at()

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 from app.accounts.models import Account
 from app.accounts.service import record
 from app.campaigns.models import Campaign, CampaignStatus, Policy
+from app.campaigns.parameters import ADAPTIVE, ADAPTIVE_CAP, ADAPTIVE_DEFAULTS, FIXED, stored
 from app.campaigns.wording import default_questions
 from app.errors import Conflict, Invalid, NotFound
 
@@ -32,11 +33,16 @@ class PolicyName(NamedTuple):
 
 
 def parse_policy(text: str) -> PolicyName:
-    """`fixed-3` → PolicyName("fixed", 3). Raises Invalid for anything else this version knows no rule for."""
+    """`fixed-3` → PolicyName("fixed", 3); `adaptive` is 2 to 5 judgments. Raises Invalid for anything else."""
+    if text == ADAPTIVE:
+        return PolicyName(ADAPTIVE, ADAPTIVE_CAP)
     match = re.fullmatch(r"fixed-(\d{1,3})", text)
     if match is None or not 1 <= int(match[1]) <= MAX_OVERLAP:
-        raise Invalid(f"The policy “{text}” is not known; write fixed-K with K from 1 to {MAX_OVERLAP}, e.g. fixed-3.")
-    return PolicyName("fixed", int(match[1]))
+        raise Invalid(
+            f"The policy “{text}” is not known; write adaptive, or fixed-K with K from 1 to {MAX_OVERLAP}, "
+            "e.g. fixed-3."
+        )
+    return PolicyName(FIXED, int(match[1]))
 
 
 def check_slug(slug: str) -> str:
@@ -72,6 +78,7 @@ def found(
             rule=rule,
             overlap=overlap,
             lease_seconds=lease_seconds,
+            parameters=stored(ADAPTIVE_DEFAULTS) if rule == ADAPTIVE else {},
             questions=default_questions(),
             created_by=account_id,
         )

@@ -13,7 +13,7 @@ from app.claims.models import Claim, ClaimState
 from app.db import now
 
 OFFERED = """
-    item.campaign_id = :campaign AND item.status = 'pending' AND item.held < item.wanted
+    item.campaign_id = :campaign AND item.status = 'pending' AND item.held < item.wanted AND item.hold IS NULL
       AND NOT EXISTS (
         SELECT 1 FROM claim WHERE claim.item_id = item.id AND claim.account_id = :account
           AND claim.state IN ('open', 'judged', 'skipped'))

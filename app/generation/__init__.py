@@ -1,1 +1,1 @@
-"""Asking for, making and linking a new revision of a rejected image. Comes with the generation issue."""
+"""Asking for, making and linking a new revision of a rejected image."""

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+from app.campaigns.parameters import NEVER
 from app.db import TEXT_LIST, TIMESTAMP, created_at, text_enum, uuid_key
 
 
@@ -104,25 +105,50 @@ class Background(SQLModel, table=True):
     photo_id: uuid.UUID | None = Field(default=None, foreign_key="photo.id")
 
 
+class Hold(enum.StrEnum):
+    """Why an item is not handed out: one of several candidates that nobody has chosen from; its group has all the
+    approved items it needs; or it is kept for training or for a test."""
+
+    CANDIDATES = "candidates"
+    QUOTA = "quota"
+    TRAINING = "training"
+    TEST = "test"
+
+
+LANE = """CASE
+    WHEN reserved > 0 AND held + reserved >= wanted THEN 'home ' || home
+    WHEN held >= late_from THEN 'late ' || region
+    ELSE 'any ' || region END"""
+
+
 class Item(SQLModel, table=True):
     """One image and what it claims.
 
     `wanted`, `held` and `judged` count judgments: asked for, promised (open leases and counted judgments), and
-    counted. They change only under a lock on this row. `family_id` is the first food: siblings share it.
+    counted. They change only under a lock on this row. `family_id` is the first food: siblings share it. `home` is the
+    first country the first food claims, `region` its continent.
+
+    `reserved` of the judgments still to be promised are kept for people who know `home`. `lane` says who is looked for
+    now: "any REGION"; "late REGION" from the `late_from`-th promise on, which the better half is given first; "home
+    COUNTRY" once only people who know it will do.
     """
 
     __table_args__ = (
         sa.UniqueConstraint("campaign_id", "key"),
         sa.CheckConstraint("held BETWEEN 0 AND wanted", name="held"),
         sa.CheckConstraint("judged BETWEEN 0 AND held", name="judged"),
+        sa.CheckConstraint("reserved BETWEEN 0 AND wanted - held", name="reserved"),
         sa.Index(
             "ix_item_claimable",
             "campaign_id",
+            "lane",
             sa.text("priority DESC"),
             "held",
             "shuffle",
-            postgresql_where=sa.text("status = 'pending' AND held < wanted"),
+            postgresql_where=sa.text("status = 'pending' AND held < wanted AND hold IS NULL"),
         ),
+        sa.Index("ix_item_candidates", "candidate_set_id", postgresql_where=sa.text("candidate_set_id IS NOT NULL")),
+        sa.Index("ix_item_revision_of", "revision_of_id", postgresql_where=sa.text("revision_of_id IS NOT NULL")),
         sa.Index("ix_item_grid", "campaign_id", "status", "key"),
         sa.Index("ix_item_family", "campaign_id", "family_id"),
     )
@@ -142,13 +168,39 @@ class Item(SQLModel, table=True):
     seed: str | None = None
     revision: int = 1
     revision_of_id: uuid.UUID | None = Field(default=None, foreign_key="item.id")
+    candidate_set_id: uuid.UUID | None = Field(default=None, foreign_key="candidate_set.id")
+    home: str = Field(max_length=2)
+    region: str = Field(max_length=16)
+    hold: Hold | None = Field(default=None, sa_type=text_enum(Hold))
     priority: int = 0
     shuffle: float = Field(sa_type=sa.REAL)
     status: Status = Field(default=Status.PENDING, sa_type=text_enum(Status))
     wanted: int
     held: int = 0
     judged: int = 0
+    reserved: int = Field(default=0, sa_column_kwargs={"server_default": sa.text("0")})
+    late_from: int = Field(default=NEVER, sa_type=sa.SmallInteger, sa_column_kwargs={"server_default": str(NEVER)})
+    lane: str | None = Field(default=None, sa_column=sa.Column(sa.Text, sa.Computed(LANE, persisted=True)))
     decided_at: datetime | None = Field(default=None, sa_type=TIMESTAMP)
+    created_at: datetime = created_at()
+
+
+class CandidateSet(SQLModel, table=True):
+    """Several images of one claim, of which a person chooses the most faithful, or none; the others stay linked."""
+
+    __tablename__ = "candidate_set"
+    __table_args__ = (
+        sa.UniqueConstraint("campaign_id", "key"),
+        sa.CheckConstraint("chosen_item_id IS NULL OR decided_at IS NOT NULL", name="chosen"),
+    )
+
+    id: uuid.UUID = uuid_key()
+    campaign_id: uuid.UUID = Field(foreign_key="campaign.id")
+    key: str
+    chosen_item_id: uuid.UUID | None = None
+    decided_at: datetime | None = Field(default=None, sa_type=TIMESTAMP)
+    decided_by: uuid.UUID | None = Field(default=None, foreign_key="account.id")
+    note: str = ""
     created_at: datetime = created_at()
 
 

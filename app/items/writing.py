@@ -11,6 +11,7 @@ from sqlmodel import Session, SQLModel, col, select
 from app import geography
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
+from app.campaigns.parameters import Visits, first_visits
 from app.items import pictures
 from app.items.fitting import any_of
 from app.items.foods import Catalogue, KnownFood
@@ -64,11 +65,11 @@ def write(
     }
     catalogue.save(session)
     scenes = _scenes(session, [item.claim for item in items])
-    wanted = campaigns.current_policy(session, campaign).overlap
+    visits = first_visits(campaigns.current_policy(session, campaign))
     ids = {**parents, **{item.claim.key: uuid.uuid4() for item in items}}
     # A revision points at the item before it, which must be there by then.
     items = sorted(items, key=lambda item: item.revision)
-    _insert(session, Item, (_item(campaign, item, ids, foods[item.claim.key], scenes, wanted) for item in items))
+    _insert(session, Item, (_item(campaign, item, ids, foods[item.claim.key], scenes, visits) for item in items))
     _insert(session, ItemFood, (food for item in items for food in _foods(item.claim, ids, foods[item.claim.key])))
     _insert(
         session,
@@ -114,7 +115,7 @@ def _item(
     ids: Mapping[str, uuid.UUID],
     foods: list[KnownFood],
     scenes: Mapping[str, uuid.UUID],
-    wanted: int,
+    visits: Visits,
 ) -> dict[str, Any]:
     claim = item.claim
     first = claim.foods[0].countries
@@ -137,7 +138,9 @@ def _item(
         "priority": 0,
         "shuffle": shuffle_of(campaign.id, claim.key),
         "status": Status.PENDING,
-        "wanted": wanted,
+        "home": first[0],
+        "region": geography.continent_of(first[0]),
+        **visits._asdict(),
         "held": 0,
         "judged": 0,
     }

@@ -41,11 +41,14 @@ class Judgment(SQLModel, table=True):
 
 
 class Method(enum.StrEnum):
-    """`recheck` sends an item back: its outcome is pending, its `slots_before` are those of earlier judgments."""
+    """`recheck` sends an item back: its outcome is pending, its `slots_before` are those of earlier judgments. `refit`
+    reopens an approved item that newer rater models doubt. `undo` takes an adjudication back."""
 
     RULE = "rule"
     ADJUDICATION = "adjudication"
     RECHECK = "recheck"
+    REFIT = "refit"
+    UNDO = "undo"
 
 
 class Decision(SQLModel, table=True):

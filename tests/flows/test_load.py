@@ -43,9 +43,9 @@ _ADD_ITEMS = sa.text(
     ),
     added AS (
         INSERT INTO item (id, campaign_id, key, subtask, family_id, image_sha256, revision, priority, shuffle, status,
-                          wanted, held, judged)
+                          wanted, held, judged, home, region)
         SELECT gen_random_uuid(), CAST(:campaign AS uuid), 'SF/' || phash || '.jpg', 'SF', CAST(:food AS uuid), sha256,
-               1, 0, (phash * 0.618034) % 1, 'pending', 3, 0, 0 FROM picture
+               1, 0, (phash * 0.618034) % 1, 'pending', 3, 0, 0, 'EG', 'Africa' FROM picture
         RETURNING id
     )
     INSERT INTO item_food (item_id, slot, food_id, name, country_as_written, countries, aliases)

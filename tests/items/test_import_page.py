@@ -69,7 +69,7 @@ def test_a_campaign_that_is_there_keeps_its_policy(session: Session, browse: Sig
     [
         ({"slug": "Not A Slug"}, chosen(("t.csv", b"x")), "Lower-case letters, digits and hyphens"),
         ({"slug": ""}, chosen(("t.csv", b"x")), "Lower-case letters, digits and hyphens"),
-        ({"slug": "ok", "policy": "fixed-99"}, chosen(("t.csv", b"x")), "is not known; write fixed-K"),
+        ({"slug": "ok", "policy": "fixed-99"}, chosen(("t.csv", b"x")), "is not known; write adaptive, or fixed-K"),
         ({"slug": "ok"}, chosen(("", b"")), "Choose a table and its images"),
         ({"slug": "ok"}, chosen(("a.jpg", b"1"), ("a.jpg", b"2")), "a.jpg is chosen twice"),
         ({"slug": "ok"}, chosen(("../../etc/passwd", b"1")), "can&#39;t name a stored file"),

@@ -43,7 +43,7 @@ class Crowd:
         self.items = [
             Item(
                 campaign_id=self.campaign.id, key=f"SF/{number:04}.jpg", subtask=Subtask.SF, family_id=first.family_id,
-                image_sha256=image.sha256, wanted=policy, shuffle=0.5,
+                image_sha256=image.sha256, wanted=policy, shuffle=0.5, home="EG", region="Africa",
             )
             for number in range(n_items)
         ]  # fmt: skip

@@ -130,7 +130,7 @@ class Item(SQLModel, table=True):
 
     `reserved` of the judgments still to be promised are kept for people who know `home`. `lane` says who is looked for
     now: "any REGION"; "late REGION" from the `late_from`-th promise on, which the better half is given first; "home
-    COUNTRY" once only people who know it will do.
+    COUNTRY" once only people who know it will do. `open_questions` are those the next visit is asked; None: all.
     """
 
     __table_args__ = (
@@ -180,6 +180,7 @@ class Item(SQLModel, table=True):
     judged: int = 0
     reserved: int = Field(default=0, sa_column_kwargs={"server_default": sa.text("0")})
     late_from: int = Field(default=NEVER, sa_type=sa.SmallInteger, sa_column_kwargs={"server_default": str(NEVER)})
+    open_questions: list[str] | None = Field(default=None, sa_type=TEXT_LIST)
     lane: str | None = Field(default=None, sa_column=sa.Column(sa.Text, sa.Computed(LANE, persisted=True)))
     decided_at: datetime | None = Field(default=None, sa_type=TIMESTAMP)
     created_at: datetime = created_at()

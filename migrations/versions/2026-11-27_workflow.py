@@ -211,6 +211,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status = 'pending' AND held < wanted AND hold IS NULL"),
     )
+    op.add_column("item", sa.Column("open_questions", sa.ARRAY(sa.Text()), nullable=True))
     op.create_check_constraint(op.f("ck_item_reserved"), "item", "reserved BETWEEN 0 AND wanted - held")
     op.create_index(
         "ix_item_candidates",
@@ -266,6 +267,7 @@ def downgrade() -> None:
         unique=False,
         postgresql_where="(((status)::text = 'pending'::text) AND (held < wanted))",
     )
+    op.drop_column("item", "open_questions")
     op.drop_column("item", "lane")
     op.drop_column("item", "late_from")
     op.drop_constraint(op.f("ck_item_reserved"), "item", type_="check")

@@ -1,0 +1,1 @@
+"""Items with known answers: hidden among the others, for training, and for tests."""

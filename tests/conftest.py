@@ -49,6 +49,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 _owns_home = pytest.StashKey[bool]()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keeps an `xdist_group` together: xdist 3.8 writes the group's name to where pytest 9.2 no longer looks for it,
+    and each worker would start a cluster, a stage and a crowd of its own."""
+    if not getattr(config.option, "loadgroup", False):  # xdist sets it in its workers
+        return
+    for item in items:
+        mark = item.get_closest_marker("xdist_group")
+        if mark is not None and not item.nodeid.endswith(suffix := f"@{mark.args[0]}"):
+            item._id = type(item.id).parse(item.nodeid + suffix)
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """Address of the test PostgreSQL, one for all xdist workers. Nothing in it has to outlive a power cut: databases

@@ -1,14 +1,17 @@
 """create_app: the parts put together, nothing else."""
 
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 import anyio.to_thread
 import sqlalchemy as sa
 from fastapi import FastAPI
+from sqlalchemy.orm import configure_mappers
 from starlette.middleware import Middleware
+from starlette.routing import NoMatchFound
 
 import app.models  # noqa: F401  (relations between rooms resolve by table name)
+from app import geography
 from app.accounts import routes as account_routes
 from app.accounts import system_routes
 from app.accounts.access import Keys
@@ -47,7 +50,7 @@ from app.storage import storage_for
 from app.web import system
 from app.web.guard import Guard
 from app.web.problems import add_problem_handlers
-from app.web.render import NavEntry
+from app.web.render import NavEntry, compile_templates
 from app.web.static import FOLDER, HashedStaticFiles
 
 ANNOTATOR, ADMIN, RESEARCHER = (role.value for role in (Role.ANNOTATOR, Role.ADMIN, Role.RESEARCHER))
@@ -92,6 +95,15 @@ ROOMS = (
 )
 
 
+def make_ready(app: FastAPI) -> None:
+    """What would else be done for whoever comes first after a start: tables, templates, routes, names of countries."""
+    configure_mappers()
+    compile_templates()
+    with suppress(NoMatchFound):
+        app.url_path_for("")  # FastAPI builds a room's routes when it is first looked through
+    geography.name_of("JP")
+
+
 def create_app(settings: Settings | None = None, engine: sa.Engine | None = None) -> FastAPI:
     """The application. Without an engine it connects to the database the settings name when it starts."""
     settings = settings or get_settings()
@@ -105,6 +117,7 @@ def create_app(settings: Settings | None = None, engine: sa.Engine | None = None
                 app.state.engine = make_engine(stack.enter_context(database_url(settings)))
                 stack.callback(app.state.engine.dispose)
                 require_current_schema(app.state.engine)
+            make_ready(app)
             yield
 
     app = FastAPI(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from app.agreement.answers import Answers
 from app.agreement.dawid_skene import HALF, RaterModel, everyones_rows
@@ -83,5 +83,5 @@ def row_estimates(expected: Sequence[float]) -> list[Estimate]:
     [0.5, 0.002, 0.998]
     """
     shape: FloatArray = np.asarray(expected, dtype=np.float64) + HALF
-    low, high = beta.ppf([[0.025], [0.975]], shape, shape.sum() - shape)
+    low, high = betaincinv(shape, shape.sum() - shape, [[0.025], [0.975]])
     return [Estimate(*bounds) for bounds in np.stack([shape / shape.sum(), low, high], axis=1).tolist()]

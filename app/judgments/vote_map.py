@@ -16,8 +16,9 @@ MEASURES: Final = ("differ", "unsure", "rejected", "doubt")
 
 class Spot(NamedTuple):
     """The items of one row and column. `row` is a country (ISO code) or a dish's id, `column` a country, a
-    background's id, or "none" for items on white; `n_paired` of the `n_items` have two or more votes, `n_decided` a
-    decision, `n_modelled` a rater model, whose doubts add up to `doubt`."""
+    background's id, or "none" for items on white; `n_paired` of the `n_items` have two or more votes, `n_decided` are
+    approved or rejected (a disputed one waits for its decision), `n_modelled` have a rater model, whose doubts add up
+    to `doubt`."""
 
     row: str
     column: str
@@ -73,7 +74,7 @@ def _spots(session: Session, campaign_id: uuid.UUID, basis: Basis, wanted: Wante
             {source}
         )
         SELECT {cut}, count(*), count(*) FILTER (WHERE paired), count(*) FILTER (WHERE differ),
-               count(*) FILTER (WHERE unsure), count(*) FILTER (WHERE status <> 'pending'),
+               count(*) FILTER (WHERE unsure), count(*) FILTER (WHERE status IN ('approved', 'rejected')),
                count(*) FILTER (WHERE status = 'rejected'), count(doubt), coalesce(sum(doubt), 0)
         FROM judged JOIN item_food ON item_food.item_id = judged.id AND item_food.slot = 1
         {_EACH_COUNTRY if cut is _COUNTRIES else ""}
@@ -88,7 +89,8 @@ _DISHES = f"judged.family_id::text, coalesce(judged.background_id::text, '{ON_WH
 
 _STATE = sa.text(
     """
-    SELECT max(decided_at), count(*) FILTER (WHERE status = 'rejected'), count(*) FILTER (WHERE status <> 'pending'),
+    SELECT max(decided_at), count(*) FILTER (WHERE status = 'rejected'),
+           count(*) FILTER (WHERE status IN ('approved', 'rejected')),
            (SELECT max(created_at) FROM rater_model_fit WHERE campaign_id = :campaign)
     FROM item WHERE campaign_id = :campaign
     """

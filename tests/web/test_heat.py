@@ -35,9 +35,9 @@ def test_cells_stand_in_their_row_and_column_and_are_shaded_by_value() -> None:
     dish, nothing, origin = (
         rect_of(root, row[1][column].title) for row, column in ((ROWS[0], 0), (ROWS[1], 0), (ROWS[1], 1))
     )
-    assert dish.get("class") == "heat-cell heat-more heat7"
+    assert dish.get("class") == "heat-cell heat7"
     assert nothing.get("class") == "heat-cell"
-    assert origin.get("class") == "heat-cell heat-thin heat-more heat1"
+    assert origin.get("class") == "heat-cell heat-thin heat1"
     assert place(dish, "x") == place(nothing, "x") < place(origin, "x")
     assert place(dish, "y") < place(nothing, "y") == place(origin, "y")
     assert len(root.findall(".//rect")) == 3

@@ -68,7 +68,8 @@ VotesDep = Annotated[Votes, Depends(_votes)]
 
 
 class Frame(NamedTuple):
-    """A page's campaign, its reader and its votes. `policy` is the present one."""
+    """A page's campaign, its reader and its votes. `policy` is the present one, `paths` the addresses found so far: to
+    find one takes 0.3 ms, and pages hold thousands."""
 
     request: Request
     campaign: Campaign
@@ -76,6 +77,7 @@ class Frame(NamedTuple):
     account: Account
     votes: Votes
     current: str
+    paths: dict[tuple[str, frozenset[tuple[str, Any]]], str]
 
     @property
     def is_admin(self) -> bool:
@@ -83,8 +85,10 @@ class Frame(NamedTuple):
 
     def address(self, route: str, query: Mapping[str, Any] | None = None, **place: Any) -> str:
         """The address of another agreement page of this campaign, with the same votes."""
-        path = str(self.request.app.url_path_for(route, slug=self.campaign.slug, **place))
-        return with_query(path, {**(query or {}), **self.votes.query})
+        key = (route, frozenset(place.items()))
+        if key not in self.paths:
+            self.paths[key] = str(self.request.app.url_path_for(route, slug=self.campaign.slug, **place))
+        return with_query(self.paths[key], {**(query or {}), **self.votes.query})
 
     def items(self, **query: Any) -> str | None:
         """Where the items behind a number are listed; None for who may not see items. See `item_routes`."""
@@ -120,4 +124,4 @@ class Frame(NamedTuple):
 def frame(request: Request, session: Session, account: Account, slug: str, votes: Votes, current: str) -> Frame:
     """Raises NotFound for an unknown campaign. `current` is the route of the tab the page belongs to."""
     campaign = campaigns.get(session, slug)
-    return Frame(request, campaign, campaigns.current_policy(session, campaign), account, votes, current)
+    return Frame(request, campaign, campaigns.current_policy(session, campaign), account, votes, current, {})

@@ -23,9 +23,8 @@ from app.judgments.cards import image_url
 from app.judgments.vote_filters import ON_WHITE, Wanted, checked
 from app.judgments.vote_items import JudgedItem
 from app.judgments.vote_map import Spot
-from app.web.figures import tables
 from app.web.figures.downloads import figure_file
-from app.web.figures.svg import Chart, inline
+from app.web.figures.heat import FEW_COLUMNS, shade_of
 from app.web.render import render, with_query
 from app.web.session import SessionDep
 
@@ -57,12 +56,12 @@ class Shown(NamedTuple):
         where = f"dishes of {geography.name_of(self.country)} by scene" if self.country else "food’s country by scene’s"
         return f"{views.MEASURES[self.measure]}{about}: {where}"
 
-    def items(self, spot: Spot, measure: str = "") -> str | None:
-        """The list of a cell's items; with a measure those it counts."""
+    def items(self, spot: Spot) -> str | None:
+        """The list of the items that a cell counts."""
         place = {"by": "country", "part": self.country, "food": spot.row, "scene": spot.column}
         if not self.country:
             place = {"by": "country", "part": spot.row, "scene_country": spot.column}
-        return self.frame.items(question=self.question, **place, **(views.FILTERS[measure] if measure else {}))
+        return self.frame.items(question=self.question, **place, **views.FILTERS[self.measure])
 
 
 @router.get("/map", name=ROUTE)
@@ -73,6 +72,7 @@ def dispute_map(
     shown = _shown(request, session, account, slug, votes, measure, question, country)
     around = shown.frame
     wanted = Wanted(shown.question)
+    darkest = views.darkest(shown.spots, shown.measure) if shown.spots else 0.0
 
     def again(**changed: str) -> str:
         return around.address(ROUTE, {**shown.query, **changed})
@@ -82,9 +82,8 @@ def dispute_map(
         "adjudication/agreement/map.html",
         title="Dispute map",
         shown=shown,
-        chart=_chart(shown) if shown.spots else None,
-        table=views.table(shown.spots, shown.axes, shown.measure, shown.title) if shown.spots else None,
-        cells=views.in_order(shown.spots, shown.axes),
+        rows=views.rows(shown.spots, shown.axes, shown.measure, shown.items),
+        shade=partial(shade_of, low=0.0, high=darkest),
         again=again,
         countries=[
             (option.partition(":")[2], words)
@@ -95,7 +94,8 @@ def dispute_map(
         ],
         measures=list(views.MEASURES.items()),
         meaning=views.MEANINGS[shown.measure],
-        darkest=views.darkest(shown.spots, shown.measure),
+        darkest=darkest,
+        few_columns=FEW_COLUMNS,
         thin=views.THIN,
         questions=QUESTIONS,
         country_name=geography.name_of,
@@ -107,8 +107,6 @@ def dispute_map(
         files=str(request.app.url_path_for(ROUTE, slug=slug)),
         query=urlsplit(with_query("", {**shown.query, **votes.query})).query,
         image_url=image_url,
-        words=tables,
-        draw=inline,
         **around.context(),
     )  # fmt: skip
 
@@ -123,16 +121,10 @@ def map_file(
     return figure_file(
         name,
         {"cells": lambda: views.table(shown.spots, shown.axes, shown.measure, shown.title)},
-        {"map": lambda: _chart(shown)} if shown.spots else {},
+        {"map": lambda: views.chart(shown.spots, shown.axes, shown.measure, shown.title)} if shown.spots else {},
         shown.frame.source,
         f"{slug}-dispute-map",
         stamp="source",
-    )
-
-
-def _chart(shown: Shown) -> Chart:
-    return views.chart(
-        shown.spots, shown.axes, shown.measure, shown.title, lambda spot: shown.items(spot, shown.measure)
     )
 
 

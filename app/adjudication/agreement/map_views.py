@@ -1,5 +1,6 @@
 """The item dispute map as a chart and as a table."""
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from app.judgments.vote_filters import ON_WHITE
 from app.judgments.vote_map import Spot
 from app.web.figures.heat import Cell, heat_cells
 from app.web.figures.svg import Chart
-from app.web.figures.tables import Column, Table, Unit, number
+from app.web.figures.tables import Column, Table, Unit, interval, number
 
 THIN = 10
 """Below this many items a cell's share says little."""
@@ -26,13 +27,16 @@ MEASURES = {
 MEANINGS = {
     "differ": "The share of items with two or more votes whose votes are not all alike.",
     "unsure": "The share of items about which somebody was unsure.",
-    "rejected": "The share of decided items that were rejected, whatever the question.",
+    "rejected": (
+        "The share of approved and rejected items that were rejected, whatever the question. Disputed items still wait "
+        "for a decision and don’t count."
+    ),
     "doubt": "How likely the newest rater model is to be wrong about a claim, on the average: 0 to 50 %.",
 }
 OF_WHAT = {
     "differ": "items with two or more votes",
     "unsure": "items",
-    "rejected": "decided items",
+    "rejected": "approved and rejected items",
     "doubt": "items with a model",
 }
 FILTERS: Mapping[str, Mapping[str, str]] = {
@@ -85,15 +89,24 @@ def darkest(spots: Iterable[Spot], measure: str) -> float:
     return max([LEAST_SCALE, *(firm or [total / n for total, n in counted])])
 
 
-def chart(spots: Sequence[Spot], axes: Axes, measure: str, title: str, link: Link | None = None) -> Chart:
+Row = tuple[str, str, list[Cell | None]]
+"""Its key and its name, and a cell for each column."""
+
+
+def rows(spots: Iterable[Spot], axes: Axes, measure: str, link: Link | None = None) -> list[Row]:
     at = {(spot.row, spot.column): spot for spot in spots}
-    rows = [
-        (label, [_cell(at.get((row, column)), measure, f"{label}, {scene}", link) for column, scene in axes.columns])
+    return [
+        (row, label, [_cell(at.get((row, key)), measure, f"{label}, {scene}", link) for key, scene in axes.columns])
         for row, label in axes.rows
     ]
+
+
+def chart(spots: Sequence[Spot], axes: Axes, measure: str, title: str) -> Chart:
+    """For a file; the page has the same cells as a table."""
+    lines = [(label, cells) for _, label, cells in rows(spots, axes, measure)]
     description = f"{MEANINGS[measure]} A row is a {axes.what.lower()}, a column where the picture is set. In per cent."
     high = darkest(spots, measure)
-    return heat_cells("map", title, description, [scene for _, scene in axes.columns], rows, low=0.0, high=high)
+    return heat_cells("map", title, description, [scene for _, scene in axes.columns], lines, low=0.0, high=high)
 
 
 def _cell(spot: Spot | None, measure: str, place: str, link: Link | None) -> Cell | None:
@@ -102,33 +115,33 @@ def _cell(spot: Spot | None, measure: str, place: str, link: Link | None) -> Cel
     total, n = spot.of(measure)
     href = link(spot) if link else None
     if not n:
-        return Cell(None, "", f"{place}: {spot.n_items:,} items, none of them {_none_of(measure)}", href, is_thin=True)
+        items = "1 item" if spot.n_items == 1 else f"{spot.n_items:,} items"
+        return Cell(None, "–", f"{place}: {items}, none of them {_none_of(measure)}", href, is_thin=True)
     counted = f"{number(total / n, Unit.SHARE)} % of {n:,} {OF_WHAT[measure]}"
     if measure != "doubt":
-        counted = f"{int(total):,} of {n:,} {OF_WHAT[measure]}, {number(total / n, Unit.SHARE)} %"
+        beside = interval(wilson(total, n)._asdict(), Unit.SHARE)
+        counted = f"{int(total):,} of {n:,} {OF_WHAT[measure]}, {number(total / n, Unit.SHARE)} % {beside}"
+    if n != spot.n_items:
+        counted += f"; {spot.n_items:,} items in all"
     return Cell(total / n, f"{100 * total / n:.0f}", f"{place}: {counted}", href, is_thin=n < THIN)
 
 
 def _none_of(measure: str) -> str:
-    return {"differ": "with two votes", "rejected": "decided", "doubt": "in a model"}.get(measure, "judged")
-
-
-def in_order(spots: Iterable[Spot], axes: Axes) -> list[Spot]:
-    """As they are drawn: row by row, and from left to right."""
-    rows = {key: place for place, (key, _) in enumerate(axes.rows)}
-    columns = {key: place for place, (key, _) in enumerate(axes.columns)}
-    return sorted(spots, key=lambda spot: (rows[spot.row], columns[spot.column]))
+    return {"differ": "with two votes", "rejected": "approved or rejected", "doubt": "in a model"}.get(
+        measure, "judged"
+    )
 
 
 def table(spots: Sequence[Spot], axes: Axes, measure: str, title: str) -> Table:
     """A line a cell in the order of the chart. Shares have Wilson's 95 % interval; a mean doubt has none."""
-    rows, columns = dict(axes.rows), dict(axes.columns)
+    at = {(spot.row, spot.column): spot for spot in spots}
     found: list[tuple[Any, ...]] = []
-    for spot in in_order(spots, axes):
-        total, n = spot.of(measure)
-        share = _doubt(total, n) if measure == "doubt" else wilson(total, n)._asdict()
-        counts = (n,) if measure == "doubt" else (int(total), n)
-        found.append((rows[spot.row], columns[spot.column], spot.n_items, *counts, share))
+    for (row, label), (column, scene) in itertools.product(axes.rows, axes.columns):
+        if spot := at.get((row, column)):
+            total, n = spot.of(measure)
+            share = _doubt(total, n) if measure == "doubt" else wilson(total, n)._asdict()
+            counts = (n,) if measure == "doubt" else (int(total), n)
+            found.append((label, scene, spot.n_items, *counts, share))
     return Table(
         "cells",
         title,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
-from scipy.stats import binomtest
+from scipy.special import bdtr
 from sqlmodel import Session
 
 from app.accounts.models import Account
@@ -159,7 +159,8 @@ def stricter(table: FloatArray) -> Stricter:
     no = ANSWERS.index("no")
     only_a = int(table[no].sum() - table[no, no])
     only_b = int(table[:, no].sum() - table[no, no])
-    p = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else None
+    n = only_a + only_b
+    p = min(1.0, 2 * float(bdtr(min(only_a, only_b), n, 0.5))) if n else None
     return Stricter(only_a, only_b, p)
 
 

@@ -36,10 +36,8 @@ def heat_cells(
     *,
     low: float,
     high: float,
-    diverging: bool = False,
 ) -> Chart:
-    """Cells of `rows` (label, one cell a column, None for none) shaded from `low` to `high`; values beyond are
-    shaded as the ends. Diverging shades go from one colour at `low` over none in the middle to another at `high`."""
+    """Cells of `rows` (label, one cell a column, None for none) shaded from `low` to `high`."""
     is_wide = len(columns) <= FEW_COLUMNS
     width = WIDE if is_wide else NARROW
     left = 10 + LABEL_PIXELS * max((min(len(label), MOST_LABEL) for label, _ in rows), default=0)
@@ -56,7 +54,7 @@ def heat_cells(
         write(root, f"{left - 8}", y + HEIGHT / 2 + 4, "chart-tick chart-end", shortened(label, MOST_LABEL), label)
         for place, cell in enumerate(cells):
             if cell is not None:
-                shade = None if cell.value is None else _shade(cell.value, low, high, diverging)
+                shade = None if cell.value is None else shade_of(cell.value, low, high)
                 _cell(root, cell, left + width * place, y, width, shade)
     root.set("width", f"{left + width * len(columns) + 2}")
     root.set("height", f"{top + HEIGHT * len(rows) + 2}")
@@ -84,18 +82,14 @@ def _cell(root: ET.Element, cell: Cell, x: float, y: float, width: float, shade:
         write(holder, f"{x + width / 2:g}", y + HEIGHT / 2 + 4, "heat-figure", cell.text)
 
 
-def _shade(value: float, low: float, high: float, diverging: bool) -> str:
-    """
-    >>> [_shade(value, 0, 1, False) for value in (0, 0.5, 1, 7)]
-    ['heat-more heat1', 'heat-more heat4', 'heat-more heat7', 'heat-more heat7']
-    >>> [_shade(value, -1, 1, True) for value in (-1, 0, 1)]
-    ['heat-less heat7', 'heat-more heat1', 'heat-more heat7']
+def shade_of(value: float, low: float, high: float) -> str:
+    """A cell's class in the style sheets; values beyond `low` and `high` are shaded as these.
+
+    >>> [shade_of(value, 0, 1) for value in (0, 0.5, 1, 7)]
+    ['heat1', 'heat4', 'heat7', 'heat7']
     """
     share = min(max((value - low) / (high - low), 0.0), 1.0)
-    if not diverging:
-        return f"heat-more heat{1 + min(int(share * SHADES), SHADES - 1)}"
-    distance = abs(2 * share - 1)
-    return f"heat-{'more' if share >= 0.5 else 'less'} heat{1 + min(int(distance * SHADES), SHADES - 1)}"
+    return f"heat{1 + min(int(share * SHADES), SHADES - 1)}"
 
 
 def _broken(name: str, most: int = 11) -> list[str]:

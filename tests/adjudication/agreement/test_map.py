@@ -52,7 +52,7 @@ def test_cells_count_items_with_differing_unsure_and_rejected_ones(session: Sess
     assert by_country(session, campaign_id, "first", "") == [
         Spot("EG", "JP", 1, 1, 0, 0, 0, 0, 0, 0),
         egypt_on_white,
-        Spot("IT", "JP", 1, 1, 1, 1, 1, 0, 0, 0),
+        Spot("IT", "JP", 1, 1, 1, 1, 0, 0, 0, 0),  # a disputed item isn't decided
     ]
     assert by_country(session, campaign_id, "first", IDENTITY)[1] == egypt_on_white._replace(doubt=0.25)
     assert by_country(session, campaign_id, "all", "")[0].n_differ == 1
@@ -76,8 +76,8 @@ def test_a_number_leads_to_as_many_items(session: Session, browse: SignIn, query
     session.flush()
     admin = browse(make_account(session, Role.ADMIN))
     page = admin.get(f"/campaigns/{campaign.slug}/agreement/map?measure={query}").text
-    links = re.findall(r'<td class="number"><a href="([^"]+)">([\d,]+)</a>', page)
-    assert len(links) > 5
+    links = re.findall(r'<td[^>]*><a href="([^"]+)" title="[^"]*: ([\d,]+) of [^"]*">', page)
+    assert len(links) > 2
     for href, n in links:
         listed = text_of(admin.get(html.unescape(href)).text)
         assert f" {n} item{'' if n == '1' else 's'} " in listed, href
@@ -90,10 +90,12 @@ def test_the_page_shows_the_map_and_the_most_disputed_items(
     admin = browse(make_account(session, Role.ADMIN))
     address = f"/campaigns/{campaign.slug}/agreement/map"
     page = admin.get(address).text
-    assert "<title>Egypt, on white: 1 of 2 items with two or more votes, 50.0 %</title>" in page
+    about = "Egypt, on white: 1 of 2 items with two or more votes, 50.0 % [9.5, 90.5]; 3 items in all"
+    assert f'title="{about}">50</a>' in page
     assert f'href="{address}?measure=differ&amp;country=EG"' in page
     cell = f"/campaigns/{campaign.slug}/agreement/items?by=country&amp;part=EG&amp;scene_country=none&amp;votes=differ"
-    assert f'href="{cell}"' in page
+    assert f'class="heat4 thin"><a href="{cell}"' in page
+    assert re.findall(r'<th scope="(?:col|row)">(?:<[^>]+>)([^<]+)', page) == ["on white", "Japan", "Egypt", "Italy"]
     disputed = page.partition("The most disputed items")[2]
     assert [name in disputed for name in ("Koshary", "Pizza", "Molokhia")] == [True, True, False]
     assert "there is no rater model yet" in disputed
@@ -102,6 +104,14 @@ def test_the_page_shows_the_map_and_the_most_disputed_items(
     by_doubt = admin.get(address).text.partition("The items most in doubt")[2]
     assert by_doubt.index("Molokhia") < by_doubt.index("Pizza")
     assert "Molokhia" in admin.get(f"{address}?country=EG&measure=doubt").text
+
+
+def test_a_disputed_item_is_in_no_share_of_rejected_ones(session: Session, browse: SignIn, items: list[Item]) -> None:
+    campaign = campaign_of(session, items)
+    page = browse(make_account(session, Role.ADMIN)).get(f"/campaigns/{campaign.slug}/agreement/map?measure=rejected")
+    assert "Egypt, on white: 1 of 2 approved and rejected items, 50.0 %" in page.text
+    assert 'title="Italy, Japan: 1 item, none of them approved or rejected">–</a>' in page.text
+    assert "Disputed items still wait for a decision and don’t count." in page.text
 
 
 def test_its_files_hold_what_the_page_shows(session: Session, browse: SignIn, items: list[Item]) -> None:

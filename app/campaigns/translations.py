@@ -16,6 +16,14 @@ WHICH: Final = {
     "ar": {"only": "هذا الطبق", "left": "الطبق الأيسر", "right": "الطبق الأيمن"},
 }
 
+SAMPLE: Final = {
+    "en": {"food": "Kimchi-jjigae", "country": "South Korea", "background": "a street in South Korea"},
+    "ko": {"food": "김치찌개", "country": "대한민국", "background": "대한민국의 거리"},
+    "es": {"food": "kimchi-jjigae", "country": "Corea del Sur", "background": "una calle de Corea del Sur"},
+    "ar": {"food": "كيمتشي جيغاي", "country": "كوريا الجنوبية", "background": "شارعًا في كوريا الجنوبية"},
+}
+"""Names to show a question with."""
+
 IDENTITY: Final[dict[str, dict[str, Any]]] = {
     "ko": {
         "text": "{which} {food}입니까?",

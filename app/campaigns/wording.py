@@ -97,6 +97,15 @@ def worded(question: Mapping[str, Any], language: str = ENGLISH) -> dict[str, An
     }
 
 
+def filled(text: str, names: Mapping[str, str]) -> str:
+    """The text with its names put in; in one pass, so that a dish named "{country}" stays what it is.
+
+    >>> filled("Is {which} {food}?", {"which": "this", "food": "{country}"})
+    'Is this {country}?'
+    """
+    return _BRACES.sub(lambda match: names.get(match[1], match[0]), text)
+
+
 def _examples(question: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
     return [
         {"text": example["text"], "image_sha256": example.get("image_sha256")} for example in question.get(kind, [])

@@ -10,13 +10,18 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.accounts.models import Account
-from app.agreement.rules import ANSWERS, decide
+from app.agreement.rules import ANSWERS
+from app.agreement.rules import decide as by_majority
 from app.campaigns.models import Policy
+from app.campaigns.parameters import ADAPTIVE
 from app.claims import service as claims
 from app.claims.models import Claim, ClaimState
 from app.db import UNSTORABLE, now
 from app.errors import Conflict, Invalid, NotFound
 from app.items.models import Item, Status, Subtask
+from app.judgments import adaptive, audits, decisions
+from app.judgments.decisions import question_keys as question_keys
+from app.judgments.decisions import slots_before as slots_before
 from app.judgments.models import Judgment, Method
 
 MAX_TEXT = 2000
@@ -44,23 +49,28 @@ class Answers(NamedTuple):
     language: str = "en"
 
 
-def question_keys(subtask: Subtask) -> list[str]:
-    """The questions an item of this subtask has, in the order they are asked.
+def asked_of(subtask: Subtask, questions: Sequence[str] | None) -> list[str]:
+    """The questions a claim asks, in their order: `questions`, or all where that is None.
 
-    >>> question_keys(Subtask.SFB)
-    ['food1_identity', 'food1_origin', 'background']
+    >>> asked_of(Subtask.SFB, ["background", "food1_identity"])
+    ['food1_identity', 'background']
     """
-    keys = [f"food{slot}_{part}" for slot in range(1, subtask.foods + 1) for part in ("identity", "origin")]
-    return [*keys, "background"] if subtask.has_background else keys
+    return [key for key in question_keys(subtask) if questions is None or key in questions]
 
 
-def checked(policy: Policy, subtask: Subtask, sent: Answers) -> Answers:
-    """The answers in one fixed form. Raises Invalid with a message per question when any can't be taken."""
+def checked(policy: Policy, subtask: Subtask, sent: Answers, questions: Sequence[str] | None = None) -> Answers:
+    """The answers to what was asked (see `asked_of`) in one fixed form.
+
+    Raises Invalid with a message per question when any can't be taken.
+    """
     faults: dict[str, str] = {}
     clean: dict[str, dict[str, Any]] = {}
-    asked = question_keys(subtask)
-    for key in sent.answers.keys() - set(asked):
-        faults[f"answers.{key}"] = f"This {subtask.value} item has no such question; it has {', '.join(asked)}."
+    asked = asked_of(subtask, questions)
+    for key in sorted(sent.answers.keys() - set(asked)):
+        if key in question_keys(subtask):
+            faults[f"answers.{key}"] = f"This question is not asked of you here; please answer {', '.join(asked)} only."
+        else:
+            faults[f"answers.{key}"] = f"This {subtask.value} item has no such question; it has {', '.join(asked)}."
     for key in asked:
         try:
             clean[key] = _checked_answer(policy, key, sent.answers.get(key))
@@ -117,17 +127,17 @@ def submit(session: Session, account: Account, claim_id: uuid.UUID, sent: Answer
 
     Counted while the item has room for them, also after the lease ran out; kept as surplus when it has none. The
     same answers again change nothing. Other answers are a new revision while the item is undecided; after that
-    AlreadyDecided is raised.
+    AlreadyDecided is raised. Those on a test claim count too, as far as anybody can tell, and decide nothing.
     """
     claim, item, policy = claims.lock(session, account, claim_id)
-    answers = checked(policy, item.subtask, sent)
+    answers = checked(policy, item.subtask, sent, claim.questions)
     body_sha256 = fingerprint(answers)
     revision, slot, held, judged, ended_at = 1, claim.slot, item.held, item.judged, claim.ended_at
     if claim.state is ClaimState.JUDGED:
         latest = session.get_one(Judgment, claim.judgment_id)
         if latest.body_sha256 == body_sha256:
-            return Submitted(latest.id, _counted(slot), is_new=False)
-        if item.status is not Status.PENDING or _is_of_before(session, item, slot):
+            return Submitted(latest.id, _counted(claim, slot), is_new=False)
+        if is_frozen(session, claim, item):
             raise AlreadyDecided("This item has been decided since, so your answers on it can't change any more.")
         revision = latest.revision + 1
     else:
@@ -146,9 +156,9 @@ def submit(session: Session, account: Account, claim_id: uuid.UUID, sent: Answer
     )  # fmt: skip
     session.expire(claim)
     session.expire(item, ["held", "judged"])
-    if revision == 1 and judged == item.wanted and item.status is Status.PENDING:
+    if revision == 1 and slot is not None and judged == item.wanted and item.status is Status.PENDING:
         apply_rule(session, item, policy)
-    return Submitted(judgment_id, _counted(slot), is_new=True)
+    return Submitted(judgment_id, _counted(claim, slot), is_new=True)
 
 
 def latest_judgment(session: Session, claim: Claim) -> Judgment:
@@ -158,19 +168,19 @@ def latest_judgment(session: Session, claim: Claim) -> Judgment:
     return session.get_one(Judgment, claim.judgment_id)
 
 
-def _counted(slot: int | None) -> str:
-    return "surplus" if slot is None else "counted"
+def _counted(claim: Claim, slot: int | None) -> str:
+    return "surplus" if slot is None and not claim.is_test else "counted"
 
 
 def _seat(session: Session, claim: Claim, item: Item) -> tuple[int | None, int]:
     """The slot a first judgment takes, None for surplus, and the item's `held` with it.
 
-    An open lease has its own; one that had lapsed takes a free slot again if there is one.
+    An open lease has its own; one that had lapsed takes a free slot again if there is one. A test has none.
     """
-    if claim.state is ClaimState.OPEN:
-        return claim.slot, item.held
     if claim.state in (ClaimState.SKIPPED, ClaimState.RELEASED):
         raise claims.LeaseGone("You gave this item back, so it takes no answer from this claim; ask for the next.")
+    if claim.state is ClaimState.OPEN or claim.is_test:
+        return claim.slot, item.held
     if item.status is Status.PENDING and item.held < item.wanted:
         return claims.free_slot(session, item), item.held + 1
     return None, item.held
@@ -193,27 +203,19 @@ _KEEP = sa.text(
     """
 )
 
-# Slots up to this one were judged before the item was sent back, if it was; an item only ever wants more.
-_BEFORE = """
-    SELECT coalesce(max(CAST(detail ->> 'slots_before' AS integer)), 0) AS slots
-    FROM decision WHERE item_id = :item AND method = 'recheck'
-"""
 
-_VOTES = sa.text(
-    f"""
-    WITH before AS ({_BEFORE})
-    SELECT judgment.id, judgment.answers, before.slots AS before
-    FROM before JOIN claim ON claim.slot > before.slots JOIN judgment ON judgment.id = claim.judgment_id
-    WHERE claim.item_id = :item AND claim.state = 'judged'
-    ORDER BY claim.slot
-    """  # noqa: S608  (nothing in it comes from outside)
-)
+def is_frozen(session: Session, claim: Claim, item: Item) -> bool:
+    """Whether a judged claim's answers can't change any more: its item was decided since, or sent back to others.
 
-
-def slots_before(session: Session, item: Item) -> int:
-    """How many slots were judged before the item was last sent back; 0 for one that never was."""
-    slots: int = session.execute(sa.text(_BEFORE), {"item": item.id}).scalar_one()
-    return slots
+    A test shares the fate of the ordinary item that its annotator judged before it (or after): an answer that could be
+    changed for ever would tell it apart.
+    """
+    if not claim.is_test:
+        return item.status is not Status.PENDING or _is_of_before(session, item, claim.slot)
+    beside = session.execute(
+        _BESIDE, {"account": claim.account_id, "campaign": claim.campaign_id, "at": claim.ended_at}
+    ).one_or_none()
+    return beside is not None and (beside.status != Status.PENDING or (beside.slot or 0) <= beside.before)
 
 
 def _is_of_before(session: Session, item: Item, slot: int | None) -> bool:
@@ -222,34 +224,41 @@ def _is_of_before(session: Session, item: Item, slot: int | None) -> bool:
     return before > 0 and (slot is None or slot <= before)
 
 
-_DECIDE = sa.text(
+_BESIDE = sa.text(
     """
-    WITH decided AS (
-        INSERT INTO decision (item_id, policy_id, outcome, method, rule, detail, created_at)
-        VALUES (:item, :policy, :outcome, :method, :rule, CAST(:detail AS jsonb), :now)
-    )
-    UPDATE item SET status = :outcome, decided_at = :now WHERE id = :item
+    SELECT item.status, claim.slot, (
+        SELECT coalesce(max(CAST(detail ->> 'slots_before' AS integer)), -1) FROM decision
+        WHERE decision.item_id = item.id AND method = 'recheck'
+    ) AS before
+    FROM claim JOIN item ON item.id = claim.item_id
+    WHERE claim.account_id = :account AND claim.campaign_id = :campaign AND claim.state = 'judged' AND NOT claim.is_test
+    ORDER BY claim.ended_at > :at, abs(extract(epoch FROM claim.ended_at - CAST(:at AS timestamptz))), claim.id
+    LIMIT 1
     """
 )
 
 
 def apply_rule(session: Session, item: Item, policy: Policy) -> None:
-    """Decides an item, locked by the caller, that has all the judgments it wants; the decision is logged.
+    """Decides an item, locked by the caller, that has all the judgments it wants, or asks for one more.
 
-    One that was sent back is decided on the judgments since then: the earlier ones led to what is in doubt.
+    One that was sent back is decided on the judgments since then: the earlier ones led to what is in doubt. Some of
+    what is approved goes to fresh annotators at once.
     """
-    rows = session.execute(_VOTES, {"item": item.id}).all()
-    verdict = decide(_votes([row.answers for row in rows], item.subtask), needed=item.wanted - rows[0].before)
-    detail = verdict.as_json() | {"judgments": [str(row.id) for row in rows]}
-    session.execute(
-        _DECIDE,
-        {
-            "item": item.id, "policy": policy.id, "outcome": verdict.outcome, "method": Method.RULE,
-            "rule": verdict.rule, "detail": json.dumps(detail), "now": now(),
-        },
+    decide = adaptive.apply if policy.rule == ADAPTIVE else _decide_by_majority
+    decision = decide(session, item, policy)
+    if decision is not None and item.status is Status.APPROVED:
+        audits.draw(session, item, policy, decision)
+
+
+def _decide_by_majority(session: Session, item: Item, policy: Policy) -> int:
+    votes = decisions.counted(session, item)
+    given = {question: list(answers.values()) for question, answers in votes.given.items()}
+    # Where an earlier policy asked only some questions again, the others have fewer answers than the item judgments.
+    needed = min(item.wanted - votes.before, *map(len, given.values()))
+    verdict = by_majority(given, needed=needed)
+    assert policy.id is not None
+    return decisions.keep(
+        session, item, policy.id, Status(verdict.outcome),
+        method=Method.RULE, rule=verdict.rule,
+        detail=verdict.as_json() | {"judgments": [str(id_) for id_ in votes.judgments]},
     )  # fmt: skip
-    session.expire(item)
-
-
-def _votes(answers: Sequence[Mapping[str, Any]], subtask: Subtask) -> dict[str, list[str]]:
-    return {key: [answer[key]["answer"] for answer in answers] for key in question_keys(subtask)}

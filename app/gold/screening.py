@@ -1,0 +1,64 @@
+"""Who leaves the pool because of how they answer gold items."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlmodel import Session, col, select
+
+from app.accounts.models import Account
+from app.campaigns.models import Campaign, Member, Policy
+from app.campaigns.parameters import Parameters, parameters_of
+from app.gold import pool, scores
+from app.gold.scores import GoldAnswer
+
+EACH_KIND: Final = 4
+"""A screen after 20 answers wants a fourth part of them, 5, of wrong claims and as many of right ones: with fewer,
+Youden's J says nothing."""
+
+
+def screen(session: Session, campaign: Campaign, policy: Policy) -> None:
+    """Pauses whoever answers gold items as the policy doesn't accept, and tops up the open items they judged."""
+    parameters = parameters_of(policy)
+    if not (parameters.screen_answers or parameters.pause_accuracy):
+        return
+    given = scores.by_person(scores.answers(session, campaign.id))
+    if not given:
+        return
+    since = pool.taken_back_at(session, campaign)
+    paused = set(
+        session.exec(
+            select(Member.account_id).where(Member.campaign_id == campaign.id, col(Member.paused_at).is_not(None))
+        )
+    )
+    for account_id in sorted(given.keys() - paused):
+        if because := verdict(since_then(given[account_id], since.get(account_id)), parameters):
+            pool.leave(session, None, campaign, session.get_one(Account, account_id), because, set_aside=True)
+
+
+def since_then(given: Sequence[GoldAnswer], taken_back_at: datetime | None) -> Sequence[GoldAnswer]:
+    """Whoever was taken back into the pool begins anew: by the old answers they would be paused again at once."""
+    return [answer for answer in given if taken_back_at is None or answer.at > taken_back_at]
+
+
+def verdict(given: Sequence[GoldAnswer], parameters: Parameters) -> dict[str, Any] | None:
+    """Why somebody with these answers is paused, with the figures; None for who isn't."""
+    told = scores.telling(given)
+    least = parameters.screen_answers
+    n = told.wrong_claims + told.right_claims
+    if least and n >= least and min(told.wrong_claims, told.right_claims) * EACH_KIND >= least:
+        assert told.youden is not None
+        if told.youden < parameters.screen_youden:
+            return {
+                "by": "gold", "rule": "youden", "youden": told.youden, "limit": parameters.screen_youden,
+                "n": n, **told._asdict(),
+            }  # fmt: skip
+    if parameters.pause_accuracy:
+        for question, right in scores.by_question(given).items():
+            high = right.estimate.high
+            if right.n >= parameters.pause_answers and high is not None and high < parameters.pause_accuracy:
+                return {
+                    "by": "gold", "rule": "accuracy", "question": question, "n": right.n, "right": right.right,
+                    "high": round(high, 6), "limit": parameters.pause_accuracy,
+                }  # fmt: skip
+    return None

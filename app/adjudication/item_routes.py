@@ -1,28 +1,36 @@
-"""Pages of single items for admins: the grid, everything known about one, and settling it."""
+"""Pages of single items for admins: the grid, everything known about one, settling it and taking that back."""
 
 import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from sqlmodel import Session
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from app import geography
 from app.accounts.access import Admin
 from app.accounts.models import Account
-from app.adjudication import service
+from app.adjudication import appeals, queue, service
 from app.adjudication.agreement import words
 from app.adjudication.evidence import evidence
+from app.adjudication.models import Adjudication, Appeal
+from app.adjudication.queue import Narrowed
+from app.adjudication.queue_routes import NarrowedDep, address_of, toast_of
+from app.adjudication.rulings import Ruling
+from app.adjudication.undo import can_undo
+from app.adjudication.undo import undo as take_back
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
 from app.errors import Conflict, Forbidden, Invalid, NotFound, TerroirError
 from app.items import queries as items
 from app.items.models import Item, Status, Subtask
-from app.judgments import jobs
 from app.judgments.cards import background_words, image_url
-from app.judgments.routes import BROKEN, SKIP_REASONS
+from app.judgments.routes import BROKEN
+from app.judgments.views import SKIP_REASONS
 from app.judgments.service import question_keys
-from app.web.render import redirect, redirect_to, render, with_query
+from app.web.forms import PostedForm
+from app.web.render import redirect_to, render, with_query
 from app.web.session import SessionDep
 
 router = APIRouter(include_in_schema=False)
@@ -71,45 +79,113 @@ def grid(
     )
 
 
-@router.get("/campaigns/{slug}/disputed", name="adjudication:disputed")
-def disputed(
-    request: Request, session: SessionDep, admin: Admin, slug: str, after: uuid.UUID | None = None
-) -> Response:
-    """On to the most disputed item, or to the one that follows `after`."""
-    campaign = campaigns.get(session, slug)
-    jobs.ensure_fresh(session, campaign, admin)
-    item_id = service.next_disputed(session, admin, campaign, after)
-    if item_id is not None:
-        return redirect(request, "adjudication:item", slug=slug, item_id=item_id)
-    return render(request, "adjudication/no_disputes.html", title="Disputed items", campaign=campaign)
-
-
 @router.get("/campaigns/{slug}/items/{item_id}", name="adjudication:item")
-def item_page(request: Request, session: SessionDep, admin: Admin, slug: str, item_id: uuid.UUID) -> Response:
-    campaign, item = _find(session, admin, slug, item_id)
-    return _item(request, session, admin, campaign, item)
-
-
-@router.post("/campaigns/{slug}/items/{item_id}/settle", name="adjudication:settle")
-def settle(
+def item_page(
     request: Request,
     session: SessionDep,
     admin: Admin,
     slug: str,
     item_id: uuid.UUID,
-    outcome: Text = "",
-    note: Text = "",
-    seen: Annotated[int | None, Form()] = None,
+    narrowed: NarrowedDep,
+    back: uuid.UUID | None = None,
+    settled: uuid.UUID | None = None,
 ) -> Response:
     campaign, item = _find(session, admin, slug, item_id)
+    return _item(request, session, admin, campaign, item, narrowed, back=back, settled=settled)
+
+
+@router.post("/campaigns/{slug}/items/{item_id}/settle", name="adjudication:settle")
+def settle(
+    request: Request,
+    form: PostedForm,
+    session: SessionDep,
+    admin: Admin,
+    slug: str,
+    item_id: uuid.UUID,
+    narrowed: NarrowedDep,
+) -> Response:
+    """Then on to the next of the queue; from an item that isn't in it, back to that item."""
+    campaign, item = _find(session, admin, slug, item_id)
+    following = queue.next_waiting(session, admin, campaign, item.id, narrowed)
+    is_waiting = queue.is_waiting(session, item)
+    outcome, note, ruling = str(form.get("outcome") or ""), str(form.get("note") or ""), _ruling(form)
     try:
-        adjudication = service.settle(session, admin, item_id, outcome, note, seen=seen)
+        with session.begin_nested():
+            adjudication = service.settle(session, admin, item_id, outcome, note, seen=_seen(form), ruling=ruling)
     except (Invalid, Conflict, Forbidden) as error:
-        return _item(request, session, admin, campaign, item, typed=(outcome, note), error=error)
-    left = len(service.disputed(session, admin, campaign))
-    to_go = {0: "None is left.", 1: "One is left."}.get(left, f"{left:,} are left.")
-    address = str(request.app.url_path_for("adjudication:disputed", slug=slug))
-    return redirect_to(address, flash=("done", f"{item.key} is {adjudication.outcome.value}. {to_go}"))
+        return _item(request, session, admin, campaign, item, narrowed, typed=(ruling, note), error=error)
+    more = {"settled": adjudication.id}
+    if not is_waiting:
+        return redirect_to(address_of(request, "adjudication:item", campaign, narrowed, item_id=item.id, **more))
+    if following is None or following == item.id:
+        return redirect_to(address_of(request, "adjudication:queue", campaign, narrowed, **more))
+    more["back"] = item.id
+    return redirect_to(address_of(request, "adjudication:item", campaign, narrowed, item_id=following, **more))
+
+
+@router.post("/campaigns/{slug}/items/{item_id}/undo", name="adjudication:undo")
+def undo(
+    request: Request,
+    session: SessionDep,
+    admin: Admin,
+    slug: str,
+    item_id: uuid.UUID,
+    narrowed: NarrowedDep,
+    adjudication: Annotated[uuid.UUID, Form()],
+) -> Response:
+    campaign, item = _find(session, admin, slug, item_id)
+    found = session.get(Adjudication, adjudication)
+    if found is None or found.item_id != item.id:
+        raise NotFound("There is no such settlement.")
+    try:
+        decision = take_back(session, admin, adjudication)
+    except (Conflict, Forbidden) as error:
+        return _item(request, session, admin, campaign, item, narrowed, error=error)
+    address = address_of(request, "adjudication:item", campaign, narrowed, item_id=item.id)
+    return redirect_to(address, flash=("done", f"Taken back: {item.key} is {decision.outcome.value} again."))
+
+
+@router.post("/campaigns/{slug}/appeals/{appeal_id}/uphold", name="adjudication:uphold")
+def uphold(
+    request: Request,
+    session: SessionDep,
+    admin: Admin,
+    slug: str,
+    appeal_id: uuid.UUID,
+    narrowed: NarrowedDep,
+    reply: Text = "",
+) -> Response:
+    appeal = session.get(Appeal, appeal_id)
+    if appeal is None:
+        raise NotFound("There is no such appeal.")
+    campaign, item = _find(session, admin, slug, appeal.item_id)
+    following = queue.next_waiting(session, admin, campaign, item.id, narrowed)
+    try:
+        appeals.uphold(session, admin, appeal_id, reply)
+    except (Invalid, Conflict, Forbidden) as error:
+        return _item(request, session, admin, campaign, item, narrowed, replied=(appeal_id, reply), error=error)
+    flash = ("done", f"The decision on {item.key} stands; whoever appealed reads your reply.")
+    if following is None or (following == item.id and not queue.is_waiting(session, item)):
+        return redirect_to(address_of(request, "adjudication:queue", campaign, narrowed), flash=flash)
+    address = address_of(request, "adjudication:item", campaign, narrowed, item_id=following, back=item.id)
+    return redirect_to(address, flash=flash)
+
+
+def _seen(form: FormData) -> int | None:
+    try:
+        return int(str(form["seen"])) if form.get("seen") else None
+    except ValueError:
+        raise Invalid("The form doesn't say which decision you saw; reload the page.") from None
+
+
+def _ruling(form: FormData) -> Ruling | None:
+    """The answers to each question; None for a form that says the outcome alone."""
+    answers = {name.partition(".")[2]: str(form[name]) for name in form if name.startswith("answer.")}
+    if not answers and form.get("outcome"):
+        return None
+    # Reasons hidden behind a yes are leftovers of a changed mind.
+    reasons = {key: [str(code) for code in form.getlist(f"reason.{key}")] for key in answers if answers[key] == "no"}
+    return Ruling(answers, reasons)
 
 
 def _find(session: Session, admin: Account, slug: str, item_id: uuid.UUID) -> tuple[Campaign, Item]:
@@ -126,11 +202,17 @@ def _item(
     admin: Account,
     campaign: Campaign,
     item: Item,
+    narrowed: Narrowed,
     *,
-    typed: tuple[str, str] = ("", ""),
+    back: uuid.UUID | None = None,
+    settled: uuid.UUID | None = None,
+    typed: tuple[Ruling | None, str] | None = None,
+    replied: tuple[uuid.UUID, str] | None = None,
     error: TerroirError | None = None,
 ) -> Response:
     found = evidence(session, item)
+    ruling, note = typed or (None, "")
+    newest = found.log[0] if found.log else None
     return render(
         request,
         "adjudication/item.html",
@@ -147,9 +229,20 @@ def _item(
         country_name=geography.name_of,
         skip_words=SKIP_WORDS,
         is_own=service.has_judged(session, admin, item),
-        seen=found.log[0].decision.id if found.log else None,
-        outcome=typed[0],
-        note=typed[1],
+        seen=newest.decision.id if newest else None,
+        ruling=ruling or found.preset,
+        note=note,
+        replied=replied,
         error=error,
         errors=error.fields if error else {},
+        toast=toast_of(request, session, campaign, settled, narrowed),
+        undoable=newest.adjudication
+        if newest and newest.adjudication and can_undo(session, item, newest.adjudication)
+        else None,
+        query=with_query("", narrowed._asdict()),
+        back=address_of(request, "adjudication:item", campaign, narrowed, item_id=back)
+        if back
+        else address_of(request, "adjudication:queue", campaign, narrowed),
+        later=address_of(request, "adjudication:disputed", campaign, narrowed, after=item.id),
+        queue_address=address_of(request, "adjudication:queue", campaign, narrowed),
     )

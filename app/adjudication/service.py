@@ -2,26 +2,49 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from app.accounts.models import Account
 from app.accounts.service import record
-from app.adjudication.models import Adjudication
+from app.adjudication.models import Adjudication, Appeal, AppealOutcome
+from app.adjudication.rulings import (
+    Ruling,
+    checked_outcome,
+    checked_ruling,
+    checked_text,
+    outcome_of,
+    why_a_note,
+)
+from app.adjudication.standing import (
+    FINAL,
+    Standing,
+    contradicted,
+    counted_votes,
+    latest_decision,
+    majorities,
+    standing,
+)
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
 from app.claims.models import Claim, ClaimState
-from app.db import UNSTORABLE, now
+from app.db import now
 from app.errors import Conflict, Forbidden, Invalid
 from app.items import queries as items
+from app.items.cards import card_facts
 from app.items.models import Item, Status
-from app.judgments.models import Decision, Method
+from app.judgments.cards import questions
+from app.judgments.models import Decision, Judgment, Method
+from app.judgments.service import question_keys
+
+__all__ = ["latest_decision"]
 
 RULE = "adjudication/1"
-OUTCOMES = (Status.APPROVED, Status.REJECTED)
-MAX_NOTE = 2000
-MOST_DISPUTED = 1000
+"""An admin said what becomes of the item."""
+RULE_BY_QUESTION = "adjudication/2"
+"""An admin answered each question: any no rejects, yes on every question approves."""
 
 
 class NotDecidedYet(Conflict):
@@ -37,48 +60,85 @@ class SettledSince(Conflict):
 
 
 def settle(
-    session: Session, account: Account, item_id: uuid.UUID, outcome: str, note: str, *, seen: int | None = None
+    session: Session,
+    account: Account,
+    item_id: uuid.UUID,
+    outcome: str,
+    note: str,
+    *,
+    seen: int | None = None,
+    ruling: Ruling | None = None,
 ) -> Adjudication:
-    """An admin approves or rejects an item and says why. Nothing earlier is touched: the decision log grows by one.
+    """An admin decides an item. Nothing earlier is touched: the decision log grows by one.
+
+    Either `outcome` says what becomes of it, and the note why; or `ruling` answers each question, the outcome follows
+    (`rulings.outcome_of`), and a note is needed only where `rulings.why_a_note` asks for one. Open appeals against the
+    decision that is replaced are answered with the note.
 
     `seen` is the id of the newest decision the admin had before their eyes; if there is a newer one, SettledSince is
-    raised, unless it is this very settlement sent twice. Raises NotDecidedYet for a pending item and OwnJudgment for
-    one the admin judged.
+    raised, unless it is this very settlement sent twice. Raises NotDecidedYet for a pending item, OwnJudgment for
+    one the admin judged, and Invalid.
     """
-    chosen, reason = _checked(outcome, note)
-    items.get_for(session, account, item_id)
-    item = session.exec(
-        select(Item).where(Item.id == item_id).with_for_update(key_share=True).execution_options(populate_existing=True)
-    ).one()
+    item = locked(session, account, item_id)
     if item.status is Status.PENDING:
         raise NotDecidedYet("Its annotators are still judging this item; it can be settled once a rule has decided it.")
-    if has_judged(session, account, item):
-        raise OwnJudgment("You judged this item as an annotator; somebody else has to settle it.")
+    refuse_own(session, account, item)
+    policy = campaigns.current_policy(session, session.get_one(Campaign, item.campaign_id))
+    keys = question_keys(item.subtask)
+    votes = counted_votes(session, item, since_sent_back=False)
+    if ruling is None:
+        chosen, said = checked_outcome(outcome), Ruling({}, {})
+        reason = checked_text(note)
+    else:
+        said = checked_ruling(ruling, questions(policy, card_facts(session, [item.id])[item.id]), outcome)
+        chosen = outcome_of(said.answers)
+        reason = checked_text(note, is_required=False)
+    before = standing(session, item)
     latest = latest_decision(session, item)
     if seen is not None and latest is not None and latest.id != seen:
-        if (mine := _same_again(session, account, latest, chosen, reason)) is not None:
+        if (mine := _same_again(session, account, latest, chosen, said, reason)) is not None:
             return mine
         raise SettledSince("Somebody settled this item while you were looking; look at their note, then decide again.")
-    campaign = session.get_one(Campaign, item.campaign_id)
+    by_majority = majorities(counted_votes(session, item), keys)
+    asked_why = why_a_note(
+        said.answers, chosen, by_majority, item.status, by_person=bool(before and before.adjudication)
+    )
+    appeals = _answered_by_it(session, item, chosen, said)
+    if appeals and not _changes(before, chosen, said):
+        raise Invalid(
+            "This says the same as the decision that is appealed against; to keep to it, uphold it with a reply."
+        )
+    checked_text(
+        note, wanted=asked_why or "Say why: whoever appealed reads it.", is_required=bool(asked_why or appeals)
+    )
     decision = Decision(
         item_id=item.id,
-        policy_id=_id(campaigns.current_policy(session, campaign).id),
+        policy_id=_id(policy.id),
         outcome=chosen,
         method=Method.ADJUDICATION,
-        rule=RULE,
+        rule=RULE if ruling is None else RULE_BY_QUESTION,
         detail={
             "before": item.status.value,
             "overrides_decision": latest.id if latest else None,
-            "judgments": [str(id_) for id_ in _judgments_of(session, item)],
-        },
+            "judgments": [str(vote.judgment_id) for vote in votes],
+        }
+        | _detail(said, by_majority, appeals),
     )
     item.status, item.decided_at = chosen, now()
     session.add_all([decision, item])
     session.flush()
     adjudication = Adjudication(
-        item_id=item.id, account_id=account.id, decision_id=_id(decision.id), outcome=chosen, note=reason
+        item_id=item.id,
+        account_id=account.id,
+        decision_id=_id(decision.id),
+        outcome=chosen,
+        answers=dict(said.answers),
+        note=reason,
     )
-    session.add(adjudication)
+    for appeal in appeals:
+        appeal.outcome, appeal.reply = AppealOutcome.OVERTURNED, reason
+        appeal.answered_at, appeal.answered_by = now(), account.id
+    session.add_all([adjudication, *appeals])
     session.flush()
     record(
         session, account, "item.settled", "item", item.id,
@@ -87,25 +147,12 @@ def settle(
     return adjudication
 
 
-def _checked(outcome: str, note: str) -> tuple[Status, str]:
-    faults: dict[str, str] = {}
-    if outcome not in OUTCOMES:
-        faults["outcome"] = "Choose whether to approve or to reject."
-    reason = note.strip()
-    if not reason:
-        faults["note"] = "Say why, in a sentence: it stays with the decision."
-    elif len(reason) > MAX_NOTE:
-        faults["note"] = f"At most {MAX_NOTE:,} characters, please; this has {len(reason):,}."
-    elif UNSTORABLE.search(reason):
-        faults["note"] = "This text holds characters that can't be stored; please type it again."
-    if faults:
-        raise Invalid(next(iter(faults.values())), fields=faults)
-    return Status(outcome), reason
-
-
-def _id(value: int | None) -> int:
-    assert value is not None, "flushed rows have their id"
-    return value
+def locked(session: Session, account: Account, item_id: uuid.UUID) -> Item:
+    """The item, locked, for an admin. Raises NotFound."""
+    items.get_for(session, account, item_id)
+    return session.exec(
+        select(Item).where(Item.id == item_id).with_for_update(key_share=True).execution_options(populate_existing=True)
+    ).one()
 
 
 def has_judged(session: Session, account: Account, item: Item) -> bool:
@@ -119,66 +166,57 @@ def has_judged(session: Session, account: Account, item: Item) -> bool:
     )
 
 
-def latest_decision(session: Session, item: Item) -> Decision | None:
-    return session.exec(
-        select(Decision).where(Decision.item_id == item.id).order_by(col(Decision.id).desc()).limit(1)
-    ).first()
+def refuse_own(session: Session, account: Account, item: Item) -> None:
+    if has_judged(session, account, item):
+        raise OwnJudgment("You judged this item as an annotator; somebody else has to settle it.")
+
+
+def _id(value: int | None) -> int:
+    assert value is not None, "flushed rows have their id"
+    return value
 
 
 def _same_again(
-    session: Session, account: Account, latest: Decision, outcome: Status, note: str
+    session: Session, account: Account, latest: Decision, outcome: Status, said: Ruling, note: str
 ) -> Adjudication | None:
     found = session.exec(select(Adjudication).where(Adjudication.decision_id == latest.id)).first()
-    if found is not None and (found.account_id, found.outcome, found.note) == (account.id, outcome, note):
-        return found
-    return None
-
-
-def _judgments_of(session: Session, item: Item) -> Sequence[uuid.UUID | None]:
-    """The counted judgments the admin had before their eyes, in the order of their slots."""
-    return session.exec(
-        select(Claim.judgment_id)
-        .where(Claim.item_id == item.id, Claim.state == ClaimState.JUDGED, col(Claim.slot).is_not(None))
-        .order_by(col(Claim.slot))
-    ).all()
-
-
-_DISPUTED = sa.text(
-    """
-    SELECT item.id FROM item
-    LEFT JOIN item_posterior ON item_posterior.item_id = item.id
-    LEFT JOIN LATERAL (
-        SELECT detail FROM decision WHERE decision.item_id = item.id ORDER BY id DESC LIMIT 1
-    ) AS latest ON true
-    CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE value = 'null') AS split, count(*) FILTER (WHERE value = '"unsure"') AS unsure
-        FROM jsonb_each(coalesce(latest.detail -> 'majorities', '{}'))
-    ) AS answers
-    WHERE item.campaign_id = :campaign AND item.status = 'disputed'
-      AND NOT EXISTS (SELECT 1 FROM claim WHERE claim.item_id = item.id AND claim.account_id = :account
-                        AND claim.state = 'judged')
-    ORDER BY item_posterior.doubt DESC NULLS LAST, answers.split DESC, answers.unsure DESC, item.decided_at, item.key
-    LIMIT :limit
-    """
-)
-
-
-def disputed(session: Session, account: Account, campaign: Campaign) -> Sequence[uuid.UUID]:
-    """Up to 1,000 disputed items this admin may settle, the most disputed first.
-
-    First those the rater models have looked at, from the one they doubt most: a word on it settles most. The others
-    follow: most questions without a majority, then most where the majority is unsure, then the longest undecided.
-    """
-    scope = {"campaign": campaign.id, "account": account.id, "limit": MOST_DISPUTED}
-    return session.execute(_DISPUTED, scope).scalars().all()
-
-
-def next_disputed(
-    session: Session, account: Account, campaign: Campaign, after: uuid.UUID | None = None
-) -> uuid.UUID | None:
-    """The most disputed item, or the one that follows `after` in that order; from the last it goes on at the first."""
-    waiting = disputed(session, account, campaign)
-    if not waiting:
+    sent = (account.id, outcome, said.answers, note)
+    if found is None or (found.account_id, found.outcome, found.answers, found.note) != sent:
         return None
-    place = waiting.index(after) + 1 if after in waiting else 0
-    return waiting[place % len(waiting)]
+    return found if latest.detail.get("reasons", {}) == said.reasons else None
+
+
+def _answered_by_it(session: Session, item: Item, outcome: Status, said: Ruling) -> list[Appeal]:
+    """The open appeals that a settlement answers. While the item is disputed, nothing stands that they are against:
+    those whom the new decision agrees with have their way, the others still wait for a reply."""
+    found = session.exec(
+        select(Appeal, Judgment)
+        .join(
+            Claim,
+            sa.and_(col(Claim.item_id) == col(Appeal.item_id), col(Claim.account_id) == col(Appeal.account_id)),
+        )
+        .join(Judgment, col(Judgment.id) == col(Claim.judgment_id))
+        .where(Appeal.item_id == item.id, col(Appeal.answered_at).is_(None))
+        .order_by(col(Appeal.created_at))
+    )
+    is_final = item.status in FINAL
+    decided = said.answers or (dict.fromkeys(question_keys(item.subtask), "yes") if outcome is Status.APPROVED else {})
+    return [appeal for appeal, judgment in found if is_final or not contradicted(outcome, decided, judgment.answers)]
+
+
+def _changes(before: Standing | None, outcome: Status, said: Ruling) -> bool:
+    """Whether the outcome is another than before, or the answer to a question the decision had answered."""
+    if before is None or before.decision.outcome is not outcome:
+        return True
+    return any(before.answers.get(key, answer) != answer for key, answer in said.answers.items())
+
+
+def _detail(said: Ruling, by_majority: dict[str, str], appeals: Sequence[Appeal]) -> dict[str, Any]:
+    """What a decision keeps of answers by question: reasons of each no, the majorities overruled, appeals answered."""
+    detail: dict[str, Any] = {}
+    if said.answers:
+        detail["reasons"] = {key: list(codes) for key, codes in said.reasons.items()}
+        detail["overrules"] = [key for key, answer in said.answers.items() if by_majority.get(key, answer) != answer]
+    if appeals:
+        detail["appeals"] = [str(appeal.id) for appeal in appeals]
+    return detail

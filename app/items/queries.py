@@ -111,6 +111,16 @@ def siblings(session: Session, item: Item, limit: int = 24) -> list[GridItem]:
     return _grid_items(session, session.exec(query.order_by(col(Item.key)).limit(limit)).all())
 
 
+def grid_items(session: Session, item_ids: Sequence[uuid.UUID]) -> list[GridItem]:
+    """These items, in no order."""
+    query = (
+        select(Item, Background)
+        .outerjoin(Background, col(Background.id) == col(Item.background_id))
+        .where(col(Item.id) == any_of(item_ids, sa.Uuid))
+    )
+    return _grid_items(session, session.exec(query).all())
+
+
 def _grid_items(session: Session, found: Sequence[tuple[Item, Background | None]]) -> list[GridItem]:
     foods = foods_of(session, [item.id for item, _ in found])
     return [GridItem(item, foods[item.id], background) for item, background in found]

@@ -1,5 +1,6 @@
 """The admin's pages, as they answer."""
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -194,8 +195,11 @@ def test_settling_leads_on_to_the_next_disputed_item(
     address = f"/campaigns/sample/items/{disputed.id}"
     assert client.get("/campaigns/sample/disputed").headers["location"] == address
     reply = client.post(f"{address}/settle", data={"outcome": "approved", "note": "It is plain to see."})
-    assert reply.headers["location"] == "/campaigns/sample/disputed"
-    assert "Nothing to settle" in client.get("/campaigns/sample/disputed").text
+    assert reply.headers["location"].startswith("/campaigns/sample/queue?settled=")
+    over = client.get(reply.headers["location"]).text
+    assert "Nothing to settle" in over
+    assert "Settled as approved" in over
+    assert client.get("/campaigns/sample/disputed").headers["location"] == "/campaigns/sample/queue"
     page = client.get(address).text
     assert f"by {admin.name}" in page
     assert "It is plain to see." in page
@@ -205,10 +209,15 @@ def test_settling_leads_on_to_the_next_disputed_item(
 def test_a_settlement_without_a_reason_comes_back_as_typed(
     browse: SignIn, campaign: Campaign, admin: Account, disputed: Item
 ) -> None:
-    reply = browse(admin).post(f"/campaigns/sample/items/{disputed.id}/settle", data={"outcome": "rejected"})
+    client, address = browse(admin), f"/campaigns/sample/items/{disputed.id}/settle"
+    bare = client.post(address, data={"outcome": "rejected"})
+    assert (bare.status_code, "Say why, in a sentence" in bare.text) == (422, True)
+    said = {"answer.food1_identity": "yes", "answer.food1_origin": "no", "reason.food1_origin": "other_style"}
+    reply = client.post(address, data={**said, "answer.background": "yes"})
     assert reply.status_code == 422
-    assert 'value="rejected" checked' in reply.text
-    assert "Say why, in a sentence" in reply.text
+    assert re.search(r'name="answer.food1_origin" value="no" data-key="n" required checked', reply.text)
+    assert re.search(r'value="other_style" data-digit="\d" checked', reply.text)
+    assert "You overrule a majority" in reply.text
 
 
 def test_a_pending_item_refuses_with_a_sentence(

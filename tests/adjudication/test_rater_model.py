@@ -3,8 +3,7 @@
 from sqlmodel import Session
 
 from app.accounts.models import Account
-from app.adjudication.service import disputed as disputed_items
-from app.adjudication.service import next_disputed
+from app.adjudication.queue import next_waiting, waiting
 from app.campaigns.models import Campaign
 from app.items.models import Gold, Item, Status
 from app.judgments.rater_models import fit_models
@@ -34,9 +33,9 @@ def test_what_the_models_doubt_most_comes_first_and_the_rest_as_before(
     doubt(session, items["trusted"], 0.1)
     doubt(session, items["doubted"], 0.4)
     order = [items[key].id for key in ("doubted", "trusted", "split", "unsure")]
-    assert list(disputed_items(session, admin, campaign)) == order
-    assert next_disputed(session, admin, campaign) == order[0]
-    assert next_disputed(session, admin, campaign, after=order[1]) == order[2]
+    assert [entry.item_id for entry in waiting(session, admin, campaign)] == order
+    assert next_waiting(session, admin, campaign) == order[0]
+    assert next_waiting(session, admin, campaign, after=order[1]) == order[2]
 
 
 def test_a_fit_decides_nothing(session: Session, campaign: Campaign, disputed: Item, approved: Item) -> None:

@@ -8,16 +8,13 @@ from sqlmodel import Session, select
 
 from app.accounts.models import Account, AuditEvent, Role
 from app.adjudication.models import Adjudication
+from app.adjudication.queue import next_waiting, waiting
 from app.adjudication.service import (
     NotDecidedYet,
     OwnJudgment,
     SettledSince,
     latest_decision,
-    next_disputed,
     settle,
-)
-from app.adjudication.service import (
-    disputed as disputed_items,
 )
 from app.campaigns.models import Campaign
 from app.db import transaction
@@ -77,7 +74,7 @@ def test_nobody_settles_what_they_judged(session: Session, campaign: Campaign) -
     judge_turned_admin.role = Role.ADMIN
     with pytest.raises(OwnJudgment):
         settle(session, judge_turned_admin, item.id, "approved", "As I said.")
-    assert next_disputed(session, judge_turned_admin, campaign) is None
+    assert next_waiting(session, judge_turned_admin, campaign) is None
 
 
 @pytest.mark.parametrize("role", [Role.ANNOTATOR, Role.RESEARCHER])
@@ -132,10 +129,10 @@ def test_the_most_disputed_comes_first_and_later_goes_on(session: Session, campa
     judge(session, campaign, split, {}, UNSURE, NO)
     make_item(session, campaign, key="c")
     make_item(session, make_campaign(session), key="d", status=Status.DISPUTED)
-    assert list(disputed_items(session, admin, campaign)) == [split.id, unsure.id]
-    assert next_disputed(session, admin, campaign) == split.id
-    assert next_disputed(session, admin, campaign, after=split.id) == unsure.id
-    assert next_disputed(session, admin, campaign, after=unsure.id) == split.id
+    assert [entry.item_id for entry in waiting(session, admin, campaign)] == [split.id, unsure.id]
+    assert next_waiting(session, admin, campaign) == split.id
+    assert next_waiting(session, admin, campaign, after=split.id) == unsure.id
+    assert next_waiting(session, admin, campaign, after=unsure.id) == split.id
 
 
 def test_two_admins_at_once_make_one_settlement(fresh_engine: sa.Engine) -> None:

@@ -42,6 +42,7 @@ from app.evaluation.pages import routes as run_routes
 from app.items import import_routes
 from app.items import routes as item_routes
 from app.judgments import api as judgment_api
+from app.judgments import card_routes, preference_routes
 from app.judgments import routes as judgment_routes
 from app.releases import api as release_api
 from app.releases import routes as release_routes
@@ -70,6 +71,8 @@ ROOMS = (
     item_routes,
     import_routes,
     judgment_routes,
+    card_routes,
+    preference_routes,
     judgment_api,
     adjudication_routes,
     adjudication_item_routes,

@@ -1,21 +1,37 @@
 """Judging over HTTP, for programs (CONTRACT §4). The annotator's page does the same through `routes`."""
 
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Header, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.access import Annotator
+from app.accounts.models import Account
 from app.campaigns import service as campaigns
 from app.claims import queries as work
 from app.claims import service as claims
+from app.errors import NotSignedIn
 from app.judgments import service
 from app.judgments.cards import as_json, cards_for
 from app.web.session import SessionDep, SettingsDep
 
 router = APIRouter(prefix="/api/v1", tags=["judging"])
+
+
+class OtherAccount(NotSignedIn):
+    type = "other-account"
+
+
+async def same_person(account: Annotator, terroir_account: Annotated[uuid.UUID | None, Header()] = None) -> Account:
+    """Who asks. A page that kept answers says whose they are: they never go out under another account."""
+    if terroir_account is not None and terroir_account != account.id:
+        raise OtherAccount("Somebody else is signed in here now; sign in as the person whose answers these are.")
+    return account
+
+
+Sender = Annotated[Account, Depends(same_person)]
 
 
 class Strict(BaseModel):
@@ -76,7 +92,7 @@ def claim(
 
 
 @router.put("/claims/{claim_id}/judgment", status_code=201, response_model=JudgmentReply)
-def submit(claim_id: uuid.UUID, body: JudgmentBody, session: SessionDep, account: Annotator) -> Response:
+def submit(claim_id: uuid.UUID, body: JudgmentBody, session: SessionDep, account: Sender) -> Response:
     """The answers on a claimed item. The same body again answers 200 and changes nothing."""
     answers = {key: answer.model_dump() for key, answer in body.answers.items()}
     done = service.submit(session, account, claim_id, service.Answers(answers, body.active_ms, body.note))
@@ -93,7 +109,7 @@ def heartbeat(claim_id: uuid.UUID, session: SessionDep, account: Annotator, sett
 
 
 @router.delete("/claims/{claim_id}", status_code=204, response_class=Response)
-def give_back(claim_id: uuid.UUID, session: SessionDep, account: Annotator, body: GiveBack | None = None) -> None:
+def give_back(claim_id: uuid.UUID, session: SessionDep, account: Sender, body: GiveBack | None = None) -> None:
     """Gives the item back. With a reason it counts as skipped and is not offered to you again."""
     reason = body.reason if body else None
     claims.give_back(session, account, claim_id, reason=reason, skip=reason is not None)

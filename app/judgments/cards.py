@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlmodel import Session
 
 from app.campaigns.models import Policy
+from app.campaigns.wording import ENGLISH, worded
 from app.claims.models import Claim
 from app.items.cards import BackgroundFacts, CardFacts, FoodFacts, Reference, card_facts
 from app.judgments.service import question_keys
@@ -18,10 +19,14 @@ _PLACEHOLDER = re.compile(r"\{(which|food|country|background)\}")
 
 
 class Question(NamedTuple):
+    """`good` and `bad` are examples, for people only: [{"text", "image_url"}]."""
+
     key: str
     text: str
     help: str
     reasons: list[dict[str, str]]
+    good: list[dict[str, Any]]
+    bad: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -43,31 +48,48 @@ def image_url(sha256: str, size: str = "display") -> str:
     return f"/images/{sha256}/{size}"
 
 
-def cards_for(session: Session, claims: Sequence[Claim]) -> list[Card]:
+def cards_for(session: Session, claims: Sequence[Claim], language: str = ENGLISH) -> list[Card]:
     """The cards of these claims, in their order."""
     facts = card_facts(session, [claim.item_id for claim in claims])
     policies = {id_: session.get_one(Policy, id_) for id_ in {claim.policy_id for claim in claims}}
     return [
-        Card(claim, facts[claim.item_id], questions(policies[claim.policy_id], facts[claim.item_id]))
-        for claim in claims
+        Card(claim, found, questions(policies[claim.policy_id], found, claim.questions, language))
+        for claim, found in ((claim, facts[claim.item_id]) for claim in claims)
     ]
 
 
-def questions(policy: Policy, facts: CardFacts) -> list[Question]:
-    """The policy's questions that apply to this item, in its words, with the item's names put in."""
-    worded = {question["key"]: question for question in policy.questions}
+def questions(
+    policy: Policy, facts: CardFacts, asked: Sequence[str] | None = None, language: str = ENGLISH
+) -> list[Question]:
+    """The policy's questions that apply to this item, in its words, with the item's names put in.
+
+    `asked` are those that the claim asks; None: all of them.
+    """
+    by_key = {question["key"]: worded(question, language) for question in policy.questions}
     return [
-        Question(
-            key=key,
-            text=_fill(worded[key]["text"], _names(key, facts)),
-            help=worded[key].get("help", ""),
-            reasons=[
-                {"code": reason["code"], "text": reason["text"]}
-                for reason in worded[key]["reasons"]
-                if not reason.get("is_retired", False)
-            ],
-        )
+        _question(by_key[key], _names(key, facts))
         for key in question_keys(facts.subtask)
+        if asked is None or key in asked
+    ]
+
+
+def _question(own: Mapping[str, Any], names: Mapping[str, str]) -> Question:
+    return Question(
+        key=own["key"],
+        text=_fill(own["text"], names),
+        help=own["help"],
+        reasons=[
+            {"code": reason["code"], "text": reason["text"]} for reason in own["reasons"] if not reason["is_retired"]
+        ],
+        good=_examples(own["good"]),
+        bad=_examples(own["bad"]),
+    )
+
+
+def _examples(examples: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {"text": example["text"], "image_url": image_url(example["image_sha256"]) if example["image_sha256"] else None}
+        for example in examples
     ]
 
 

@@ -1,7 +1,6 @@
 """The annotator's page: a card, its answers, the next card."""
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,10 +13,11 @@ from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
 from app.claims import queries as work
 from app.claims import service as claims
-from app.claims.models import Claim
+from app.claims.models import ClaimState
 from app.errors import Conflict, Gone, Invalid, NotFound, TerroirError
 from app.judgments import service
-from app.judgments.cards import Card, as_json, cards_for
+from app.judgments.earlier import earlier
+from app.judgments.views import SKIP_REASONS, card_page, draft_of
 from app.settings import Settings
 from app.web.forms import PostedForm
 from app.web.render import redirect, render
@@ -25,15 +25,7 @@ from app.web.session import SessionDep, SettingsDep
 
 router = APIRouter(include_in_schema=False)
 
-AHEAD = 3
-"""Images loaded before they are needed, under lease."""
-SKIP_REASONS = (
-    ("cannot_tell", "I can't tell from this image"),
-    ("unknown_region", "I don't know this region's food"),
-    ("distressing", "I'd rather not judge this image"),
-)
 BROKEN = "broken_image"
-ANSWER_WORDS = (("yes", "Yes"), ("no", "No"), ("unsure", "Unsure"))
 
 
 @router.get("/judge", name="judgments:start")
@@ -63,31 +55,27 @@ def submit(
             _act(session, account, claim_id, form)
     except Invalid as error:
         claim = claims.lock(session, account, claim_id).claim
-        return _show(request, session, account, campaign, [claim], draft=_draft(form), errors=error.fields, status=422)
+        return card_page(
+            request, session, account, campaign, claim, draft=_draft(form), errors=error.fields, status=422
+        )
     except (Conflict, Gone, NotFound) as error:
         return _next_card(request, session, account, settings, campaign, trouble=error)
-    if request.headers.get("hx-request") is None:
-        return redirect(request, "judgments:judge", slug=slug)
-    return _next_card(request, session, account, settings, campaign)
+    return redirect(request, "judgments:judge", slug=slug)
 
 
 @router.get("/judge/{slug}/claims/{claim_id}", name="judgments:revise")
 def revise(request: Request, session: SessionDep, account: Annotator, slug: str, claim_id: uuid.UUID) -> Response:
-    """An own earlier answer, to look at or to change."""
+    """An own earlier answer, to look at or, until its item is decided, to change; or an image that still waits for
+    one: its answer may be on the way."""
     campaign = campaigns.get(session, slug)
     claim = claims.lock(session, account, claim_id).claim
+    if claim.state in (ClaimState.SKIPPED, ClaimState.RELEASED):
+        raise Gone("You gave this image back, so there is no answer of yours to change.")
+    if claim.judgment_id is None:
+        return card_page(request, session, account, campaign, claim)
     latest = service.latest_judgment(session, claim)
-    return _show(
-        request, session, account, campaign, [claim], draft=_draft_of(latest.answers, latest.note), editing=True
-    )
-
-
-@router.post("/judge/{slug}/heartbeat/{claim_id}", name="judgments:heartbeat")
-def heartbeat(
-    session: SessionDep, account: Annotator, settings: SettingsDep, slug: str, claim_id: uuid.UUID
-) -> Response:
-    claims.extend(session, account, claim_id, settings.lease_seconds)
-    return Response(status_code=204)
+    draft, frozen = draft_of(latest.answers, latest.note), earlier(session, claim).frozen
+    return card_page(request, session, account, campaign, claim, draft=draft, editing=True, frozen=frozen)
 
 
 def _act(session: SessionDep, account: Account, claim_id: uuid.UUID, form: FormData) -> None:
@@ -136,15 +124,6 @@ def _draft(form: FormData) -> dict[str, Any]:
     return {name: form.get(name) for name in names} | reasons
 
 
-def _draft_of(answers: Mapping[str, Any], note: str | None) -> dict[str, Any]:
-    draft: dict[str, Any] = {"note": note or ""}
-    for key, given in answers.items():
-        draft[f"answer.{key}"] = given["answer"]
-        draft[f"reason.{key}"] = given["reasons"]
-        draft[f"correction.{key}"] = given["correction"] or ""
-    return draft
-
-
 def _next_card(
     request: Request,
     session: SessionDep,
@@ -154,72 +133,18 @@ def _next_card(
     *,
     trouble: TerroirError | None = None,
 ) -> Response:
+    """One card; a page with scripts asks for those ahead by itself."""
     policy = campaigns.current_policy(session, campaign)
     lease = claims.lease_seconds(policy, settings.lease_seconds)
-    found = claims.claim_next(session, account, campaign, policy, count=1 + AHEAD, lease=lease)
-    errors = {"claim": trouble.message} if trouble else {}
-    return _show(
+    found = claims.claim_next(session, account, campaign, policy, count=1, lease=lease)
+    return card_page(
         request,
         session,
         account,
         campaign,
-        list(found.claims),
+        found.claims[0] if found.claims else None,
         remaining=work.remaining(session, account, campaign, found.holding) if found.claims else 0,
         reason=found.reason,
-        errors=errors,
+        errors={"claim": trouble.message} if trouble else {},
         status=trouble.status if trouble else 200,
     )
-
-
-def _show(
-    request: Request,
-    session: SessionDep,
-    account: Account,
-    campaign: Campaign,
-    shown: list[Claim],
-    *,
-    remaining: int | None = None,
-    reason: str | None = None,
-    draft: dict[str, Any] | None = None,
-    errors: dict[str, str] | None = None,
-    editing: bool = False,
-    status: int = 200,
-) -> Response:
-    cards = cards_for(session, shown)
-    done = work.judged_by(session, account, campaign)
-    if remaining is None:
-        holding = len(claims.open_claims(session, account, campaign))
-        remaining = work.remaining(session, account, campaign, holding)
-    before = work.previous_claim(session, account, campaign, shown[0] if editing else None)
-    return render(
-        request,
-        "judgments/judge.html",
-        part="judgments/_card.html" if cards else "judgments/_no_work.html",
-        status=status,
-        title=campaign.name,
-        card=_view(cards[0]) if cards else None,
-        prefetch=[card.image_url for card in cards[1:]],
-        progress={
-            "judged_today": done.today,
-            "judged_total": done.total,
-            "remaining": remaining,
-            "campaign_name": campaign.name,
-            "campaign_slug": campaign.slug,
-        },
-        previous=before.id if before else None,
-        reason=reason,
-        draft=draft,
-        errors=errors,
-        editing=editing,
-        skip_reasons=SKIP_REASONS,
-    )
-
-
-def _view(card: Card) -> dict[str, Any]:
-    """The card as the template takes it: the API's shape, and what only people read."""
-    view = as_json(card) | {"claim_id": card.claim.id}
-    for part, food in zip(("food1", "food2"), card.facts.foods, strict=False):
-        view[part]["description"] = food.description
-    for question in view["questions"]:
-        question["answers"] = ANSWER_WORDS
-    return view

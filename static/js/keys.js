@@ -1,6 +1,8 @@
 // Judging with single keys and, on a phone, with one thumb. The form below works without this file: here is only
-// which question is current, and what a key presses. Letters are read from what the key types (AZERTY, Dvorak);
-// digits from where the key is, because AZERTY needs Shift for them.
+// which question is current, and what a key presses. Which key does what is the person's own (judge/keymap.js); digits
+// are read from where the key is, because AZERTY needs Shift for them.
+
+import { actionOf, isTyping } from "./judge/keymap.js";
 
 const narrow = matchMedia("(max-width: 55.99rem)"); // the bottom sheet of judge.css
 const $ = (selector, root = document) => root.querySelector(selector);
@@ -14,7 +16,7 @@ const isComplete = (question) => {
   const answer = given(question);
   return Boolean(answer) && (answer.value !== "no" || Boolean($(".reason input:checked", question)));
 };
-const isBusy = () => form()?.classList.contains("htmx-request");
+const isBusy = () => Boolean(form()?.dataset.taken);
 
 function announce(words) {
   $("[data-announcer]").textContent = words;
@@ -61,9 +63,9 @@ function answered(question, options) {
   else setCurrent(nextOpen(question), options);
 }
 
-function press(key) {
+function press(answer) {
   const question = current();
-  const radio = question && $(`.segment input[data-key="${CSS.escape(key)}"]`, question);
+  const radio = question && $(`.segment input[value="${answer}"]:enabled`, question);
   if (!radio) return false;
   radio.checked = true;
   radio.dispatchEvent(new Event("change", { bubbles: true }));
@@ -73,7 +75,7 @@ function press(key) {
 
 function toggleReason(digit) {
   const question = $(".question.takes-digits");
-  const box = question && given(question)?.value === "no" && $(`[data-digit="${digit}"]`, question);
+  const box = question && given(question)?.value === "no" && $(`[data-digit="${digit}"]:enabled`, question);
   if (!box) return false;
   box.checked = !box.checked;
   box.dispatchEvent(new Event("change", { bubbles: true }));
@@ -90,6 +92,7 @@ function step(by) {
 
 /** Sends the answers, or goes to the first question that still stands open and says so. */
 function confirm() {
+  if (!$("[data-confirm]")) return; // a decided one, only to look at
   const open = nextOpen(null);
   if (!open) {
     form().requestSubmit($("[data-confirm]"));
@@ -114,53 +117,68 @@ function toggleHelp() {
   else help.showModal();
 }
 
-function enter(event) {
-  const { target } = event;
-  if (target.closest("[data-skip] fieldset")) {
-    event.preventDefault();
-    $('[data-skip] button[value="skip"]').click();
-  } else if (!target.closest("button, a, summary, textarea, select")) {
-    event.preventDefault(); // in a text field Enter does nothing: it must not send a half-made judgment
-    if (!isTyping(target)) confirm();
-  }
+function togglePause() {
+  const pause = $("[data-pause]");
+  if (pause.open) pause.close();
+  else pause.showModal();
 }
 
-const isTyping = (target) => Boolean(target.closest('input[type="text"], textarea, select'));
+/** Confirms, unless the key presses what has the focus: buttons, links and folds keep theirs. Whether it was ours. */
+function confirmWith(event) {
+  const { target } = event;
+  if (target.closest("[data-skip] fieldset")) $('[data-skip] button[value="skip"]').click();
+  else if ([" ", "Enter"].includes(event.key) && target.closest("button, a, summary")) return false;
+  else confirm();
+  return true;
+}
 
 const ACTIONS = {
-  b: () => $("[data-back]")?.click(),
-  s: skip,
-  x: () => $("[data-broken]")?.click(),
-  Backspace: () => step(-1),
-  ArrowUp: () => step(-1),
-  ArrowDown: () => step(1),
+  yes: () => press("yes"),
+  no: () => press("no"),
+  unsure: () => press("unsure"),
+  back: () => $("[data-back]:not([hidden])")?.click(),
+  skip,
+  broken: () => $("[data-broken]")?.click(),
+  pause: togglePause,
 };
+const MOVES = { Backspace: -1, ArrowUp: -1, ArrowDown: 1 };
+
+/** What a key does on the card; false when it is none of ours. */
+function act(event) {
+  const { target, key } = event;
+  const action = actionOf(event);
+  if (action === "confirm") return event.repeat || confirmWith(event);
+  // Enter in a field would send the form: half-made, or not at all meant. In a note it is a new line.
+  if (key === "Enter") return !target.closest("button, a, summary, textarea, select");
+  if (isTyping(target)) return false;
+  if (key.startsWith("Arrow") && ($(".stage.is-zoomed") || target.closest("[data-skip]"))) return false; // theirs
+  if (Object.hasOwn(MOVES, key)) {
+    if (!event.repeat || key !== "Backspace") step(MOVES[key]);
+    return true;
+  }
+  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
+  if (action && Object.hasOwn(ACTIONS, action)) {
+    // A key held down answers once, not the whole card.
+    return event.repeat || ACTIONS[action]() !== false;
+  }
+  return !action && digit && !event.repeat ? toggleReason(digit) : false;
+}
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  const { target, key } = event;
-  if (key === "?" && !isTyping(target)) {
-    event.preventDefault();
+  let done = false;
+  if (event.key === "?" && !isTyping(event.target)) {
     toggleHelp();
-    return;
+    done = true;
+  } else if ($("[data-pause][open]")) {
+    if (actionOf(event) === "pause" && !event.repeat) {
+      togglePause();
+      done = true;
+    }
+  } else if (!$("dialog[open]") && form()) {
+    done = isBusy() ? !isTyping(event.target) && event.key.length === 1 : act(event);
+    if (isBusy() && event.key === "Enter") done = true;
   }
-  if ($("dialog[open]")) return;
-  if (key === "Enter" && form()) {
-    if (event.repeat || isBusy()) event.preventDefault();
-    else enter(event);
-    return;
-  }
-  if (isTyping(target) || isBusy()) return;
-  if (key.startsWith("Arrow") && ($(".stage.is-zoomed") || target.closest("[data-skip]"))) return; // theirs
-
-  const letter = key.length === 1 ? key.toLowerCase() : key;
-  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
-  let done = true;
-  // A key held down answers once, not the whole card.
-  if (event.repeat && !key.startsWith("Arrow")) done = letter.length === 1;
-  else if (press(letter)) done = true;
-  else if (Object.hasOwn(ACTIONS, letter)) ACTIONS[letter]();
-  else done = digit ? toggleReason(digit) : false;
   if (done) event.preventDefault();
 });
 
@@ -177,6 +195,7 @@ document.addEventListener("focusin", (event) => {
 document.addEventListener("click", (event) => {
   const { target } = event;
   if (target.closest("[data-help-open]")) return toggleHelp();
+  if (target.closest("[data-pause-open]")) return togglePause();
   if (target.closest("[data-confirm]") && nextOpen(null)) {
     event.preventDefault();
     return confirm();
@@ -190,7 +209,7 @@ document.addEventListener("click", (event) => {
   return undefined;
 });
 
-/** Begins a card: after the page has loaded, and each time htmx has swapped one in. */
+/** Begins a card: after the page has loaded, and each time another one is shown. */
 function begin() {
   const shown = $("[data-judge]");
   if (!shown || shown === card) return;
@@ -198,12 +217,18 @@ function begin() {
   card = shown;
   questions().forEach(describe);
   const wrong = $(".question .field-error")?.closest("[data-question]");
-  if (form()) setCurrent(wrong ?? nextOpen(null), { focus: true });
+  if (card.dataset.frozen !== undefined) questions().forEach((question) => question.classList.add("is-still"));
+  else if (form()) setCurrent(wrong ?? nextOpen(null), { focus: true });
   else $("[data-focus]", card)?.focus();
   if (isFirst) return;
   scrollTo(0, 0);
   announce(card.dataset.announce);
 }
 
-document.addEventListener("htmx:after:swap", begin);
+document.addEventListener("card:shown", begin);
+// An earlier answer was put into the card on the page.
+document.addEventListener("card:filled", () => {
+  questions().forEach(describe);
+  setCurrent(nextOpen(null));
+});
 begin();

@@ -1,9 +1,12 @@
-// Zoom and pan of the image in its own frame: click, wheel, pinch, drag, keys. It only moves the picture; nothing
-// here can answer or send.
+// Zoom and pan of the image in its own frame: click, wheel, pinch, drag, keys. Frames marked as a pair move together,
+// so that the image and its reference show the same place at the same size. It only moves pictures; nothing here can
+// answer or send.
+
+import { actionOf, isTyping } from "./judge/keymap.js";
 
 const MOST = 8;
 const STEP = 1.25;
-const views = new WeakMap(); // stage -> {scale, x, y}
+const views = new WeakMap(); // stage -> {scale, x, y}, x and y in pixels of the frame
 const fingers = new Map(); // pointerId -> {x, y}
 let gesture = null;
 
@@ -12,7 +15,7 @@ const viewOf = (stage) => {
   return views.get(stage);
 };
 
-function paint(stage) {
+function place(stage) {
   const view = viewOf(stage);
   const { clientWidth: width, clientHeight: height } = stage;
   view.scale = Math.min(Math.max(view.scale, 1), MOST);
@@ -24,6 +27,38 @@ function paint(stage) {
     : "";
   stage.classList.toggle("is-zoomed", isZoomed);
   stage.querySelector("[data-zoom-toggle]")?.setAttribute("aria-pressed", String(isZoomed));
+}
+
+/** Where the picture lies in its frame while nothing is zoomed: {x, y, width, height}. */
+function fitted(stage) {
+  const { clientWidth, clientHeight } = stage;
+  const { naturalWidth, naturalHeight } = stage.querySelector("[data-zoom-image]");
+  const ratio = Math.min(clientWidth / (naturalWidth || 1), clientHeight / (naturalHeight || 1));
+  const [width, height] = naturalWidth ? [naturalWidth * ratio, naturalHeight * ratio] : [clientWidth, clientHeight];
+  return { x: (clientWidth - width) / 2, y: (clientHeight - height) / 2, width, height };
+}
+
+/** Gives a frame the view of another: the same factor, and in the middle the same point of the picture. */
+function follow(stage, leader) {
+  if (!stage.clientWidth || !leader.clientWidth) return;
+  const [from, to] = [fitted(leader), fitted(stage)];
+  const { scale, x, y } = viewOf(leader);
+  const u = ((leader.clientWidth / 2 - x) / scale - from.x) / from.width;
+  const v = ((leader.clientHeight / 2 - y) / scale - from.y) / from.height;
+  views.set(stage, {
+    scale,
+    x: stage.clientWidth / 2 - (to.x + u * to.width) * scale,
+    y: stage.clientHeight / 2 - (to.y + v * to.height) * scale,
+  });
+  place(stage);
+}
+
+const others = (stage) =>
+  stage.hasAttribute("data-zoom-pair") ? [...document.querySelectorAll("[data-zoom-pair]")].filter((one) => one !== stage) : [];
+
+function paint(stage) {
+  place(stage);
+  for (const other of others(stage)) follow(other, stage);
 }
 
 /** Magnifies by a factor and keeps the given point of the frame where it is. */
@@ -123,23 +158,28 @@ document.addEventListener("dragstart", (event) => stageOf(event) && event.preven
 
 const PAN = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
+/** The frame that keys move: in the open dialog, else on the card. */
+const keyed = () => (document.querySelector("dialog[open]") ?? document).querySelector("[data-zoom]");
+
 document.addEventListener("keydown", (event) => {
-  const stage = document.querySelector("[data-zoom]");
-  if (!stage || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (document.querySelector("dialog[open]") || event.target.closest('input[type="text"], textarea, select')) return;
+  const stage = keyed();
+  if (!stage || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
   const view = viewOf(stage);
   const isZoomed = stage.classList.contains("is-zoomed");
-  const key = event.key.toLowerCase();
-  if (key === "z" && !event.repeat) toggle(stage, ...center(stage));
-  else if (key === "+" || key === "=") magnify(stage, STEP, ...center(stage));
+  const { key } = event;
+  if (actionOf(event) === "zoom") {
+    if (!event.repeat) toggle(stage, ...center(stage));
+  } else if (key === "+" || key === "=") magnify(stage, STEP, ...center(stage));
   else if (isZoomed && (key === "-" || key === "−")) magnify(stage, 1 / STEP, ...center(stage));
-  else if (isZoomed && key === "escape") reset(stage);
-  else if (isZoomed && PAN[event.key]) {
-    view.x += PAN[event.key][0] * 64;
-    view.y += PAN[event.key][1] * 64;
+  else if (isZoomed && key === "Escape" && !document.querySelector("dialog[open]")) reset(stage);
+  else if (isZoomed && PAN[key]) {
+    view.x += PAN[key][0] * 64;
+    view.y += PAN[key][1] * 64;
     paint(stage);
   } else return;
   event.preventDefault();
 });
 
-addEventListener("resize", () => document.querySelectorAll("[data-zoom]").forEach(paint));
+// The frames of a dialog have a size only once it is open; a picture, once it is there.
+document.addEventListener("zoom:follow", (event) => follow(event.target, document.querySelector(".judge [data-zoom]")));
+addEventListener("resize", () => document.querySelectorAll("[data-zoom]").forEach(place));

@@ -55,39 +55,89 @@ def test_a_plain_form_takes_an_answer_and_shows_the_next_item(
     assert (stored.active_ms, stored.note) == (1500, "good")
 
 
-def test_htmx_gets_the_next_card_alone(session: Session, campaign: Campaign, page: TestClient) -> None:
-    make_item(session, campaign), make_item(session, campaign)
-    html = page.get("/judge/sample").text
-    headers = {"hx-request": "true", "hx-request-type": "partial"}
-    reply = page.post("/judge/sample", data=filled(html), headers=headers)
+def cards(page: TestClient, *have: str, want: int = 3) -> list[str]:
+    """The claims of the cards that an open page is given."""
+    reply = page.post("/judge/sample/cards", data={"have": list(have), "want": str(want)})
     assert reply.status_code == 200
     assert "<html" not in reply.text
-    assert claim_id(reply.text) != claim_id(html)
-    assert "HX-Request-Type" in reply.headers["vary"]
+    return re.findall(r'name="claim_id" value="([0-9a-f-]{36})"', reply.text)
 
 
-def test_the_next_three_images_are_named_for_prefetching(
-    session: Session, campaign: Campaign, page: TestClient
-) -> None:
+def open_leases(session: Session) -> int:
+    return int(session.execute(sa.text("SELECT count(*) FROM claim WHERE state = 'open'")).scalar_one())
+
+
+def test_an_open_page_gets_more_cards_under_lease(session: Session, campaign: Campaign, page: TestClient) -> None:
     for _ in range(6):
         make_item(session, campaign)
-    html = page.get("/judge/sample").text
-    found = re.search(r'data-prefetch="([^"]*)"', html)
-    assert found is not None
-    assert len(found[1].split()) == 3
-    assert session.execute(sa.text("SELECT count(*) FROM claim WHERE state = 'open'")).scalar_one() == 4
+    shown = claim_id(page.get("/judge/sample").text)
+    ahead = cards(page, shown)
+    assert len(set(ahead)) == 3
+    assert shown not in ahead
+    assert open_leases(session) == 4
+    assert cards(page, shown, *ahead, want=0) == []
+    assert open_leases(session) == 4
+    assert len(cards(page, shown, *ahead)) == 2  # no more are there
+    assert cards(page, shown, want=3) == ahead  # another tab's reload: the leases already held come first
 
 
-@pytest.mark.parametrize("htmx", [False, True])
+def test_an_open_page_without_more_cards_is_told_why(session: Session, campaign: Campaign, page: TestClient) -> None:
+    reply = page.post("/judge/sample/cards", data={"want": "3"})
+    assert "has no items yet" in reply.text
+    assert 'data-left="0"' in reply.text
+
+
+@pytest.mark.parametrize("form", [{}, {"want": "many"}, {"want": "-1", "have": "x"}, {"want": "9" * 400}])
+def test_nonsense_asked_for_is_no_fault(
+    session: Session, campaign: Campaign, page: TestClient, form: dict[str, str]
+) -> None:
+    make_item(session, campaign)
+    assert page.post("/judge/sample/cards", data=form).status_code in (200, 422)
+
+
+def test_leases_are_kept_and_soon_let_go(
+    session: Session, campaign: Campaign, page: TestClient, browse: SignIn
+) -> None:
+    for _ in range(2):
+        make_item(session, campaign)
+    one, two = cards(page, want=2)
+    lease = sa.text("SELECT id, extract(epoch FROM expires_at - now()) FROM claim")
+
+    def left() -> dict[str, float]:
+        return {str(row[0]): float(row[1]) for row in session.execute(lease)}
+
+    assert page.post("/judge/sample/leave", data={"claim": [one]}).status_code == 204
+    assert left()[one] <= 60 < 500 < left()[two]
+    stranger = browse(make_account(session))
+    stranger.post("/judge/sample/leave", data={"claim": [two]})
+    assert stranger.post("/judge/sample/heartbeat", data={"claim": [one]}).json() == {"held": []}
+    assert left()[one] <= 60 < 500 < left()[two]
+    assert set(page.post("/judge/sample/heartbeat", data={"claim": [one, two]}).json()["held"]) == {one, two}
+    assert left()[one] > 500
+
+
+def test_kept_answers_never_go_out_under_another_account(
+    session: Session, campaign: Campaign, page: TestClient, annotator: Account, browse: SignIn
+) -> None:
+    make_item(session, campaign)
+    (claim,) = cards(page, want=1)
+    body = {"answers": {key: {"answer": "yes"} for key in ("food1_identity", "food1_origin")}}
+    other = make_account(session)
+    for path, send in [(f"/api/v1/claims/{claim}/judgment", page.put), ("/judge/sample/cards", page.post)]:
+        reply = send(path, json=body, headers={"terroir-account": str(other.id), "accept": "application/json"})
+        assert (reply.status_code, reply.json()["type"]) == (401, "/problems/other-account")
+    reply = page.put(f"/api/v1/claims/{claim}/judgment", json=body, headers={"terroir-account": str(annotator.id)})
+    assert reply.status_code == 201
+
+
 def test_a_form_with_gaps_comes_back_with_what_was_typed(
-    session: Session, campaign: Campaign, page: TestClient, htmx: bool
+    session: Session, campaign: Campaign, page: TestClient
 ) -> None:
     make_item(session, campaign, Subtask.SFB)
     html = page.get("/judge/sample").text
     form = filled(html, **{"answer.food1_identity": "no", "correction.food1_identity": "Rösti", "note": "hm"})
     del form["answer.background"]
-    headers = {"hx-request": "true", "hx-request-type": "partial"} if htmx else {}
-    reply = page.post("/judge/sample", data=form, headers=headers)
+    reply = page.post("/judge/sample", data=form)
     assert reply.status_code == 422
     assert "choose at least one reason" in reply.text
     assert "Please answer this question." in reply.text

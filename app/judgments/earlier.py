@@ -1,0 +1,98 @@
+"""An annotator's own earlier answers: the last ones in a row, and whether they can still be changed."""
+
+import uuid
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.accounts.models import Account
+from app.campaigns.models import Campaign
+from app.claims.models import Claim
+from app.judgments.cards import image_url
+from app.judgments.models import Method
+
+STRIP = 20
+
+
+class Earlier(NamedTuple):
+    """`frozen` is None while the answer can be changed, else a word of `frozen_because`."""
+
+    claim_id: uuid.UUID
+    thumb_url: str
+    food: str
+    answered_at: datetime
+    is_changed: bool
+    frozen: str | None
+
+
+# A test shares the fate of the ordinary item judged beside it, as in `judgments.service.is_frozen`: nothing may tell
+# it apart.
+_ROWS = """
+    SELECT claim.id, claim.ended_at, item.image_sha256, judgment.revision, fate.slot, fate.status, fate.method,
+           fate.slots_before, own.name AS food
+    FROM claim JOIN item ON item.id = claim.item_id JOIN judgment ON judgment.id = claim.judgment_id
+    LEFT JOIN item_food AS own ON own.item_id = item.id AND own.slot = 1
+    LEFT JOIN LATERAL (
+        SELECT beside.slot, judged.status,
+               (SELECT method FROM decision WHERE item_id = judged.id ORDER BY id DESC LIMIT 1) AS method,
+               (SELECT max(CAST(detail ->> 'slots_before' AS integer)) FROM decision
+                  WHERE item_id = judged.id AND method = 'recheck') AS slots_before
+        FROM claim AS beside JOIN item AS judged ON judged.id = beside.item_id
+        WHERE beside.id = CASE WHEN NOT claim.is_test THEN claim.id ELSE (
+            SELECT id FROM claim AS other
+            WHERE other.account_id = claim.account_id AND other.campaign_id = claim.campaign_id
+              AND other.state = 'judged' AND NOT other.is_test
+            ORDER BY other.ended_at > claim.ended_at, abs(extract(epoch FROM other.ended_at - claim.ended_at)), id
+            LIMIT 1
+        ) END
+    ) AS fate ON true
+"""
+_LAST = sa.text(
+    f"""
+    {_ROWS} WHERE claim.campaign_id = :campaign AND claim.account_id = :account AND claim.state = 'judged'
+    ORDER BY claim.ended_at DESC LIMIT :limit
+    """
+)
+_ONE = sa.text(f"{_ROWS} WHERE claim.id = :claim")
+
+
+def last_answers(session: Session, account: Account, campaign: Campaign) -> list[Earlier]:
+    """The annotator's last 20 judged items of a campaign, newest first."""
+    scope = {"campaign": campaign.id, "account": account.id, "limit": STRIP}
+    return [_earlier(row) for row in session.execute(_LAST, scope)]
+
+
+def earlier(session: Session, claim: Claim) -> Earlier:
+    """One judged claim of the annotator's."""
+    return _earlier(session.execute(_ONE, {"claim": claim.id}).one())
+
+
+def _earlier(row: Any) -> Earlier:
+    return Earlier(
+        claim_id=row.id,
+        thumb_url=image_url(row.image_sha256, "thumb"),
+        food=row.food or "",
+        answered_at=row.ended_at,
+        is_changed=row.revision > 1,
+        frozen=frozen_because(row.status, row.method, row.slot, row.slots_before),
+    )
+
+
+def frozen_because(status: str | None, method: str | None, slot: int | None, slots_before: int | None) -> str | None:
+    """Why an answer stays as it is: "settled" by an adjudicator, "judged" by enough people, "sent_back" for other
+    eyes; None while it can be changed.
+
+    >>> frozen_because("pending", None, 1, None), frozen_because("approved", "rule", 1, None)
+    (None, 'judged')
+    >>> frozen_because("rejected", "adjudication", 1, None), frozen_because("pending", "recheck", 1, 3)
+    ('settled', 'sent_back')
+    """
+    if status is None:
+        return None
+    if status != "pending":
+        return "settled" if method == Method.ADJUDICATION else "judged"
+    if slots_before and (slot is None or slot <= slots_before):
+        return "sent_back"
+    return None

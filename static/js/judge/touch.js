@@ -1,0 +1,31 @@
+// Two fingers zoom; they never answer. A tap that follows a pinch at once is the pinch's last finger.
+
+const QUIET_MS = 350;
+let quietUntil = 0;
+
+addEventListener(
+  "touchstart",
+  (event) => {
+    if (event.touches.length > 1) quietUntil = Infinity;
+  },
+  { passive: true, capture: true },
+);
+
+function lift(event) {
+  if (quietUntil === Infinity && event.touches.length === 0) quietUntil = performance.now() + QUIET_MS;
+}
+
+addEventListener("touchend", lift, { passive: true, capture: true });
+addEventListener("touchcancel", lift, { passive: true, capture: true });
+
+for (const kind of ["click", "submit"]) {
+  addEventListener(
+    kind,
+    (event) => {
+      if (performance.now() >= quietUntil || !event.target.closest?.(".judge")) return;
+      event.preventDefault();
+      event.stopPropagation();
+    },
+    { capture: true },
+  );
+}

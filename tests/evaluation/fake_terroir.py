@@ -3,7 +3,7 @@
     python -m tests.evaluation.fake_terroir evaluate …
 
 It keeps eight answers a transaction, so that small runs have several. With FAKE_TERROIR_QUICK in the environment it
-does one run at a time, and a worker counts as dead after three seconds.
+does one run at a time, and a worker counts as dead after so many seconds.
 """
 
 import os
@@ -20,7 +20,7 @@ if __name__ == "__main__":
     ENGINES[NAME] = WHERE
     driving.CHUNK = CHUNK
     if "FAKE_TERROIR_QUICK" in os.environ:
-        jobs.WORKER_SILENCE_SECONDS = 3
+        jobs.WORKER_SILENCE_SECONDS = int(os.environ["FAKE_TERROIR_QUICK"])
         jobs.HEARTBEAT_SECONDS = 1
         jobs.QUEUES["evaluation"] = 1
     main()

@@ -125,7 +125,7 @@ def setup_of(folder: Path, scenario: Scenario) -> Setup:
 
 def ask(house: House, setup: Setup, subset: Subset = SUBSET) -> Run:
     """Here and now, or on behind what a killed process left."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             return evaluate(house.database, house.release, house.files, setup, model="m", subset=subset)[0]
@@ -138,6 +138,12 @@ def ask(house: House, setup: Setup, subset: Subset = SUBSET) -> Run:
 def queue(house: House, setup: Setup, subset: Subset = SUBSET) -> uuid.UUID:
     with transaction(house.database) as session:
         return runs.start_run(session, "1.0.0", setup, model=setup.model, strategy=Strategy.BASE, subset=subset).id
+
+
+def times_given(session: Session, run_id: uuid.UUID) -> int:
+    """How often this run's job was taken from a worker that counts as dead; when it is done, once more."""
+    words = "SELECT j.attempts FROM procrastinate_jobs j JOIN run r ON j.args ->> 'job_id' = r.job_id::text "
+    return int(session.execute(sa.text(words + "WHERE r.id = :run"), {"run": run_id}).scalar_one())
 
 
 def _metrics(house: House, run_id: uuid.UUID) -> str:
@@ -161,7 +167,11 @@ def assert_undisturbed(house: House, run_id: uuid.UUID, folder: Path, *, asked_a
     assert sum(asked.values()) - 60 <= asked_again
 
 
-def wait_for(folder: Path, questions: int, seconds: float = 40) -> None:
+PATIENCE_SECONDS = 180
+"""After so long a test gives up. It is no promise of ours: on a busy machine everything takes its time."""
+
+
+def wait_for(folder: Path, questions: int, seconds: float = PATIENCE_SECONDS) -> None:
     """Until so many questions were begun."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -254,13 +264,16 @@ def test_workers_that_are_killed_one_after_the_other_lose_nothing(house: House, 
         folder = tmp_path / str(seed)
         folder.mkdir()
         waiting[queue(house, setup_of(folder, Scenario(seconds=0.1, answers=SAID)))] = folder
-        with worker(house, FAKE_TERROIR_QUICK="1") as process:
+        with worker(house, FAKE_TERROIR_QUICK="3") as process:
             at_random(seed, folder, process.kill).join()
             process.wait()
-    with worker(house, FAKE_TERROIR_QUICK="1"):
-        until(house, lambda session: not _any(session, waiting, RunStatus.RUNNING, RunStatus.QUEUED), seconds=90)
+    with worker(house, FAKE_TERROIR_QUICK="3"):
+        until(house, lambda session: all(_is_done(session, run_id) for run_id in waiting))
     for run_id, folder in waiting.items():
-        assert_undisturbed(house, run_id, folder, asked_again=CHUNK + UNDER_WAY)
+        with transaction(house.database) as session:
+            deaths = times_given(session, run_id) - 1  # the next worker may have had it already as it died, too
+        assert 1 <= deaths < len(waiting)
+        assert_undisturbed(house, run_id, folder, asked_again=deaths * (CHUNK + UNDER_WAY))
 
 
 def test_a_killed_workers_run_is_brought_back_within_a_minute(house: House, tmp_path: Path) -> None:
@@ -268,54 +281,52 @@ def test_a_killed_workers_run_is_brought_back_within_a_minute(house: House, tmp_
     run_id = queue(house, setup_of(tmp_path, Scenario(seconds=0.3, answers=SAID)))
     with worker(house) as first:
         wait_for(tmp_path, 10)
+        first.send_signal(signal.SIGSTOP)  # or it would be through before the other one is there
         with worker(house):
             first.kill()
             killed_at = time.monotonic()
             begun = sum(fake_engine.asked(tmp_path).values())
-            wait_for(tmp_path, begun + UNDER_WAY + 2, seconds=60)
+            until(house, lambda session: times_given(session, run_id) == 1, seconds=60)
             assert time.monotonic() - killed_at < 60
-            until(house, lambda session: not _any(session, [run_id], RunStatus.RUNNING), seconds=60)
+            wait_for(tmp_path, begun + UNDER_WAY + 2)
+            until(house, lambda session: not _any(session, [run_id], RunStatus.RUNNING))
     assert_undisturbed(house, run_id, tmp_path, asked_again=CHUNK + UNDER_WAY)
 
 
 def test_a_run_is_found_again_after_nobody_looked_after_it_for_long(house: House, tmp_path: Path) -> None:
     """By then the dead worker's own row is gone as well (procrastinate #1518)."""
     run_id = queue(house, setup_of(tmp_path, Scenario(seconds=0.1, answers=SAID)))
-    with worker(house, FAKE_TERROIR_QUICK="1") as process:
+    with worker(house, FAKE_TERROIR_QUICK="3") as process:
         wait_for(tmp_path, 10)
         process.kill()
         process.wait()
     with house.database.begin() as connection:
         connection.execute(sa.text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '10 minutes'"))
-    with worker(house, FAKE_TERROIR_QUICK="1"):
-        until(house, lambda session: not _any(session, [run_id], RunStatus.RUNNING), seconds=60)
+    with worker(house, FAKE_TERROIR_QUICK="3"):
+        until(house, lambda session: not _any(session, [run_id], RunStatus.RUNNING))
     assert_undisturbed(house, run_id, tmp_path, asked_again=CHUNK + UNDER_WAY)
 
 
 def test_a_worker_that_is_only_slow_or_sleeps_keeps_its_run(house: House, tmp_path: Path) -> None:
     """Each batch takes longer than a worker may be silent. Stopped for as long, as a laptop that sleeps, it counts as
     dead; whoever gets its job waits until it lets go of the run."""
-    run_id = queue(house, setup_of(tmp_path, Scenario(seconds=4.0, answers=SAID)), Subset(limit=12))
+    run_id = queue(house, setup_of(tmp_path, Scenario(seconds=7.0, answers=SAID)), Subset(limit=8))
 
-    def times_given(session: Session) -> int:
-        words = "SELECT j.attempts FROM procrastinate_jobs j JOIN run r ON j.args ->> 'job_id' = r.job_id::text "
-        return int(session.execute(sa.text(words + "WHERE r.id = :run"), {"run": run_id}).scalar_one())
-
-    with worker(house, FAKE_TERROIR_QUICK="1") as first:
+    with worker(house, FAKE_TERROIR_QUICK="6") as first:
         wait_for(tmp_path, 1)
-        with worker(house, FAKE_TERROIR_QUICK="1"):
+        with worker(house, FAKE_TERROIR_QUICK="6"):
             wait_for(tmp_path, 2 * ENGINES_THERE * BATCH)
             with transaction(house.database) as session:
-                assert times_given(session) == 0
+                assert times_given(session, run_id) == 0
             first.send_signal(signal.SIGSTOP)
-            until(house, lambda session: times_given(session) == 1, seconds=30)
+            until(house, lambda session: times_given(session, run_id) == 1)
             (tmp_path / "scenario.json").unlink()  # whoever else tries to make an engine now fails
             first.send_signal(signal.SIGCONT)
-            until(house, lambda session: not _any(session, [run_id], RunStatus.RUNNING), seconds=60)
+            until(house, lambda session: not _any(session, [run_id], RunStatus.RUNNING))
     with transaction(house.database) as session:
         assert session.get_one(Run, run_id).status is RunStatus.FINISHED
-        assert len(session.exec(select(Prediction).where(Prediction.run_id == run_id)).all()) == 12
-    assert list(fake_engine.asked(tmp_path).values()) == [1] * 12
+        assert len(session.exec(select(Prediction).where(Prediction.run_id == run_id)).all()) == 8
+    assert list(fake_engine.asked(tmp_path).values()) == [1] * 8
 
 
 @pytest.mark.parametrize("how", [runs.cancel, runs.pause])
@@ -330,12 +341,14 @@ def test_a_run_that_is_set_aside_gives_its_gpus_back_within_seconds(
     driver = threading.Thread(target=lambda: ended.append(perform(house.database, storage, run_id)))
     driver.start()
     if not loading_seconds:
-        until(house, lambda session: bool(session.exec(_answers(run_id)).first()), seconds=30)
+        until(house, lambda session: bool(session.exec(_answers(run_id)).first()))
     wait_for_gpus(0)
     with transaction(house.database) as session:
         aside = how(session, run_id).status
-    wait_for_gpus(ENGINES_THERE, seconds=5)
-    driver.join(10)
+    wait_for_gpus(
+        ENGINES_THERE, seconds=15
+    )  # loading would take a minute, and asking ends early only if not all is kept
+    driver.join(PATIENCE_SECONDS)
     with transaction(house.database) as session:
         kept = session.exec(_answers(run_id)).all()
     assert ended[0].status is aside
@@ -343,7 +356,7 @@ def test_a_run_that_is_set_aside_gives_its_gpus_back_within_seconds(
     assert len(kept) < 60
 
 
-def wait_for_gpus(free: int, seconds: float = 30) -> None:
+def wait_for_gpus(free: int, seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while free_gpus() != free:
         assert time.monotonic() < deadline, f"{free_gpus():g} GPUs are free after {seconds:g} s, not {free}"
@@ -359,7 +372,13 @@ def _any(session: Session, run_ids: Any, *statuses: RunStatus) -> bool:
     return session.exec(found.limit(1)).first() is not None
 
 
-def until(house: House, condition: Callable[[Session], bool], seconds: float) -> None:
+def _is_done(session: Session, run_id: uuid.UUID) -> bool:
+    """Its job, which ends a moment after the run."""
+    words = "SELECT j.status FROM procrastinate_jobs j JOIN run r ON j.args ->> 'job_id' = r.job_id::text "
+    return bool(session.execute(sa.text(words + "WHERE r.id = :run"), {"run": run_id}).scalar_one() == "succeeded")
+
+
+def until(house: House, condition: Callable[[Session], bool], seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with transaction(house.database) as session:
@@ -385,7 +404,6 @@ def test_a_real_model_says_the_same_after_its_process_was_killed(house: House) -
             lambda session: bool(
                 session.exec(select(Prediction.run_id).where(Prediction.run_id == undisturbed).limit(1)).first()
             ),
-            seconds=90,
         )
         family = psutil.Process().children(recursive=True)
         next(one for one in family if one.name().startswith("ray::EngineActor")).kill()

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -13,12 +13,9 @@ from app.agreement.parts import estimates_by_part
 from app.agreement.report import FEW_ITEMS
 from app.agreement.rules import ANSWERS
 from app.agreement.tallies import QUESTIONS
-from app.judgments.rater_models import latest_models
 from app.judgments.votes import Counts
 
 AGREEMENT: Final = "percent_agreement"
-FEW_WRONG_CLAIMS: Final = 10
-"""With fewer wrong claims seen, nothing is said about how many of them somebody notices."""
 
 
 class Place(NamedTuple):
@@ -55,31 +52,6 @@ def n_differing(counts: Counts) -> int:
 
 def n_disputed(session: Session, campaign_id: uuid.UUID) -> int:
     return int(session.execute(_DISPUTED, {"campaign": campaign_id}).scalar_one())
-
-
-def n_missing_wrong_claims(session: Session, campaign_id: uuid.UUID) -> int:
-    """Raters who, as the newest rater models see it, notice fewer wrong claims than everyone together: the upper end
-    of their share's 95 % interval lies below everyone's."""
-    seen: dict[str, list[float]] = {}
-    for model in latest_models(session, campaign_id).values():
-        if model.reason is None:
-            for rater, theirs in model.fit["raters"].items():
-                noticed, wrong = seen.get(rater, (0.0, 0.0))
-                given = _when_wrong(model.fit, theirs)
-                seen[rater] = [noticed + given["no"], wrong + sum(given.values())]
-    total = sum(wrong for _, wrong in seen.values())
-    if not total:
-        return 0
-    everyone = sum(noticed for noticed, _ in seen.values()) / total
-    return sum(
-        (wilson(noticed, wrong).high or 0) < everyone for noticed, wrong in seen.values() if wrong >= FEW_WRONG_CLAIMS
-    )
-
-
-def _when_wrong(fit: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, float]:
-    """How often somebody gave each answer where the claim is wrong, as the model expects it."""
-    row = theirs["expected"][fit["classes"].index("no")]
-    return dict(zip(fit["answers"], row, strict=True))
 
 
 _DISPUTED = sa.text("SELECT count(*) FROM item WHERE campaign_id = :campaign AND status = 'disputed'")

@@ -20,12 +20,14 @@ from app.adjudication.agreement.overview_views import (
     figures_table,
     overview_of,
 )
+from app.adjudication.agreement.people_flags import n_missing_wrong_claims
 from app.adjudication.agreement.trend import MOST_WEEKS, SHOWN, trend_table
 from app.adjudication.agreement.verdicts import percent, verdict_of
 from app.adjudication.agreement.words import unit_of
 from app.campaigns import service as campaigns
 from app.errors import Invalid
 from app.judgments import jobs
+from app.judgments.rater_models import latest_models
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
 from app.web.render import render, with_query
@@ -115,7 +117,7 @@ def _admin_steps(session: Session, shown: Frame, found: Overview) -> list[Step]:
         path = str(shown.request.app.url_path_for("adjudication:disputed", slug=shown.campaign.slug))
         waiting = "1 item is disputed and waits" if disputed == 1 else f"{disputed:,} items are disputed and wait"
         steps.append(Step(f"{waiting} for you.", "Settle disputed", path))
-    missing = next_steps.n_missing_wrong_claims(session, shown.campaign.id)
+    missing = n_missing_wrong_claims(latest_models(session, shown.campaign.id))
     if missing:
         people = "1 person notices" if missing == 1 else f"{missing:,} people notice"
         steps.append(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
+from app.adjudication.agreement.people_models import Models, row_of
 from app.adjudication.agreement.people_views import Rater, alike, share
 from app.agreement.rules import ANSWERS
 from app.web.figures.tables import Column, Estimate, Table, Unit, interval, number
@@ -76,14 +77,38 @@ def _agrees(rater: Rater, others: Sequence[Rater]) -> Flag | None:
 
 
 def _notices(rater: Rater, others: Sequence[Rater]) -> Flag | None:
-    rest = [other.notices for other in others if (other.met or 0) >= ENOUGH_WRONG]
-    if (rater.met or 0) < ENOUGH_WRONG or not _is_below(rater.notices, rest):
+    rest = _seen([(other.notices, other.met) for other in others])
+    if not misses_wrong_claims((rater.notices, rater.met), rest):
         return None
     words = (
         f"Notices fewer wrong claims: {_figure(rater.notices)} of about {rater.met:,.0f} met; the median of the rest "
         f"is {_middle(rest)} %."
     )
     return Flag(rater, words, "where this rater said yes and a colleague did not", {"answer": "yes", "votes": "differ"})
+
+
+Noticing = tuple[Estimate, float | None]
+"""The chance of “no” where a claim is wrong, and how many wrong claims were met (None: no model knows the rater)."""
+
+
+def n_missing_wrong_claims(models: Models) -> int:
+    """How many people the list of raters says this of, over all questions."""
+    known = {rater for fit in models.values() if fit.reason is None for rater in fit.fit["raters"]}
+    rows = [row for rater in known if (row := row_of(models, rater, "no"))]
+    everyone: list[Noticing] = [(row.answers["no"], row.expected) for row in rows]
+    return sum(
+        misses_wrong_claims(own, _seen([*everyone[:place], *everyone[place + 1 :]]))
+        for place, own in enumerate(everyone)
+    )
+
+
+def misses_wrong_claims(own: Noticing, rest: Sequence[Estimate]) -> bool:
+    share, met = own
+    return (met or 0) >= ENOUGH_WRONG and _is_below(share, rest)
+
+
+def _seen(others: Sequence[Noticing]) -> list[Estimate]:
+    return [share for share, met in others if (met or 0) >= ENOUGH_WRONG]
 
 
 def _gold(rater: Rater, others: Sequence[Rater]) -> Flag | None:

@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from sqlmodel import Session, select
 
 from app.accounts.models import Account
-from app.adjudication.agreement.next_steps import lowest_place, n_missing_wrong_claims
+from app.adjudication.agreement.next_steps import lowest_place
+from app.adjudication.agreement.people_flags import n_missing_wrong_claims
 from app.adjudication.agreement.trend import trend_chart, trend_of
 from app.adjudication.agreement.verdicts import verdict_of
 from app.campaigns.models import Campaign
 from app.items.models import Item
+from app.judgments.rater_models import latest_models
 from app.judgments.tally_models import RaterModelFit, TallyState
 from app.judgments.votes import Counts, document_of
 from tests.adjudication.agreement.counted import counted
@@ -82,10 +84,11 @@ def test_who_clearly_misses_wrong_claims_is_counted(session: Session, campaign: 
     raters["new"] = {"expected": [[100.0, 0, 0], [4.0, 0, 0]]}
     fit = {"classes": ["yes", "no"], "answers": ["yes", "no", "unsure"], "raters": raters}
     rest = {"version": uuid.uuid4(), "method": "m", "n_items": 1, "n_judgments": 1, "n_raters": 5, "n_gold": 0}
-    assert n_missing_wrong_claims(session, campaign.id) == 0
     session.add(RaterModelFit(campaign_id=campaign.id, question="background", fit=fit, **rest))
     session.flush()
-    assert n_missing_wrong_claims(session, campaign.id) == 1
+    models = latest_models(session, campaign.id)
+    assert n_missing_wrong_claims({}) == 0
+    assert n_missing_wrong_claims(models) == 1
 
 
 def test_a_week_without_judgments_leaves_a_gap_and_old_weeks_go() -> None:

@@ -1,6 +1,7 @@
 """A real PostgreSQL for every test: one database per xdist worker, each test inside a transaction rolled back."""
 
 import os
+import secrets
 import shutil
 import tempfile
 import uuid
@@ -12,11 +13,13 @@ from typing import Protocol
 import psycopg
 import pytest
 import sqlalchemy as sa
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from sqlmodel import Session
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
+from app.accounts import passwords
 from app.accounts.access import COOKIE
 from app.accounts.models import Account
 from app.accounts.service import issue_token
@@ -59,6 +62,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mark = item.get_closest_marker("xdist_group")
         if mark is not None and not item.nodeid.endswith(suffix := f"@{mark.args[0]}"):
             item._id = type(item.id).parse(item.nodeid + suffix)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Hashing a password is slow on purpose; here it is the same hash with a thousandth of the memory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        patch.setattr(passwords, "_NOBODY", passwords.hash_password(secrets.token_urlsafe(16)))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -62,9 +62,9 @@ def work_through(
 ) -> list[tuple[int, list[Reply]]]:
     """Hands everything out as there is room, as a run does; `meanwhile` is told how much is back."""
     left, back = list(work.items()), []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while len(back) < len(work):
-        assert time.monotonic() < deadline, f"{len(back)} of {len(work)} after a minute"
+        assert time.monotonic() < deadline, f"{len(back)} of {len(work)} after three minutes"
         while left and fleet.room() > 0:
             fleet.submit(*left.pop(0))
         back += fleet.finished(0.5)
@@ -79,9 +79,9 @@ def assert_right(back: list[tuple[int, list[Reply]]], work: dict[int, list[Quest
 
 
 def wait_for_room(fleet: Fleet, room: int) -> None:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 120
     while fleet.room() < room:
-        assert time.monotonic() < deadline, f"room for {fleet.room()} of {room} batches after 40 s"
+        assert time.monotonic() < deadline, f"room for {fleet.room()} of {room} batches after 120 s"
         fleet.finished(0.2)
 
 
@@ -142,10 +142,10 @@ def test_work_survives_machines_that_die_and_spreads_to_those_that_join(
     work = batches(100)
     back = work_through(fleet, work, meanwhile)
     assert_right(back, work)
+    wait_for_room(fleet, 3)  # on a busy machine those that join may come when all is done
     assert len(fake_engine.pids(tmp_path)) == 4
     asked = fake_engine.asked(tmp_path)
     assert sum(asked.values()) - len(asked) <= 2  # the one batch that its engine was at
-    wait_for_room(fleet, 3)
 
 
 def test_a_killed_engine_is_replaced_and_its_batch_asked_again(

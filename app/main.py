@@ -18,7 +18,7 @@ from app.accounts.access import Keys
 from app.accounts.models import Role
 from app.adjudication import api as adjudication_api
 from app.adjudication import item_routes as adjudication_item_routes
-from app.adjudication import job_routes
+from app.adjudication import job_routes, policy_api, policy_question_routes, policy_routes
 from app.adjudication import routes as adjudication_routes
 from app.adjudication.agreement import (
     background_routes,
@@ -86,6 +86,9 @@ ROOMS = (
     pair_routes,
     map_routes,
     agreement_item_routes,
+    policy_routes,
+    policy_question_routes,
+    policy_api,
     job_routes,
     adjudication_api,
     release_routes,

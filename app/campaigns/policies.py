@@ -77,12 +77,17 @@ def _lock(session: Session, campaign: Campaign, seen: int) -> Policy:
     version = session.execute(
         sa.select(col(Campaign.policy_version)).where(col(Campaign.id) == campaign.id).with_for_update(key_share=True)
     ).scalar_one()
+    check_seen(version, seen)
+    return session.exec(select(Policy).where(Policy.campaign_id == campaign.id, Policy.version == version)).one()
+
+
+def check_seen(version: int, seen: int) -> None:
+    """Raises PolicyChangedSince unless the version in force is the one the admin has before their eyes."""
     if version != seen:
         raise PolicyChangedSince(
-            f"Somebody made version {version} of the policy while you were looking at version {seen}; "
-            "look at theirs, then make your change again."
+            f"Somebody made version {version} of the policy while you were looking at version {seen}. Look at theirs; "
+            "what you typed is still here, and the next look shows what it would change of theirs."
         )
-    return session.exec(select(Policy).where(Policy.campaign_id == campaign.id, Policy.version == version)).one()
 
 
 def _next(

@@ -18,6 +18,8 @@ from uvicorn.supervisors import Multiprocess
 import app.evaluation.jobs
 import app.items.jobs
 import app.judgments.jobs
+import app.judgments.policy_change
+import app.judgments.priorities
 import app.releases.jobs  # noqa: F401  (all register what the worker can do)
 from app.cli import demo
 from app.cli.common import JsonFlag, complain, installation, say, say_json

@@ -32,7 +32,7 @@ EVERYTHING: Final = "all "
 
 
 class Level(NamedTuple):
-    """So many undecided items have this priority; `names` are the subtasks and generators among them."""
+    """So many undecided items, of these subtasks, have this priority."""
 
     priority: int
     undecided: int
@@ -91,7 +91,7 @@ def set_priority(session: Session, account: Account, campaign: Campaign, group: 
         account_id=account.id,
         campaign_id=str(campaign.id),
         group=group,
-        priority=priority,
+        level=priority,  # `priority` would be the job's own place in its queue
     )
 
 
@@ -100,7 +100,7 @@ def give_priority(context: JobContext) -> dict[str, Any]:
     """{"items": changed}."""
     arguments = context.job.arguments
     kind, _, value = arguments["group"].partition(" ")
-    scope = {"value": value, "priority": int(arguments["priority"])}
+    scope = {"value": value, "priority": int(arguments["level"])}
 
     def give(session: Session, items: Sequence[uuid.UUID]) -> None:
         session.execute(

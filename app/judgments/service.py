@@ -12,8 +12,10 @@ from sqlmodel import Session
 from app.accounts.models import Account
 from app.agreement.rules import ANSWERS
 from app.agreement.rules import decide as by_majority
-from app.campaigns.models import Policy
+from app.campaigns.models import Campaign, Policy
 from app.campaigns.parameters import ADAPTIVE
+from app.campaigns.service import current_policy
+from app.campaigns.wording import offered
 from app.claims import service as claims
 from app.claims.models import Claim, ClaimState
 from app.db import UNSTORABLE, now
@@ -92,7 +94,7 @@ def _checked_answer(policy: Policy, key: str, given: Mapping[str, Any] | None) -
     if answer not in ANSWERS:
         raise ValueError("The answer is yes, no or unsure.")
     question = next(question for question in policy.questions if question["key"] == key)
-    known = {reason["code"] for reason in question["reasons"]}
+    known = set(offered(question))
     reasons = list(dict.fromkeys(given.get("reasons") or ()))
     if answer == "no" and not reasons:
         raise ValueError("Please say why not: choose at least one reason.")
@@ -157,8 +159,14 @@ def submit(session: Session, account: Account, claim_id: uuid.UUID, sent: Answer
     session.expire(claim)
     session.expire(item, ["held", "judged"])
     if revision == 1 and slot is not None and judged == item.wanted and item.status is Status.PENDING:
-        apply_rule(session, item, policy)
+        apply_rule(session, item, _in_force(session, item, policy))
     return Submitted(judgment_id, _counted(claim, slot), is_new=True)
+
+
+def _in_force(session: Session, item: Item, policy: Policy) -> Policy:
+    """The policy that decides: the campaign's present one, where the claim was made under another."""
+    campaign = session.get_one(Campaign, item.campaign_id, populate_existing=True)
+    return policy if policy.version == campaign.policy_version else current_policy(session, campaign)
 
 
 def latest_judgment(session: Session, claim: Claim) -> Judgment:

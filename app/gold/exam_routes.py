@@ -1,5 +1,6 @@
 """The annotators' pages of training and tests."""
 
+import json
 import uuid
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -20,7 +21,8 @@ from app.errors import Invalid
 from app.gold import exams, explaining
 from app.gold.scores import QUESTION_NAMES
 from app.items.cards import card_facts
-from app.judgments.cards import Card, as_json, questions
+from app.judgments import preferences, views
+from app.judgments.cards import Card, questions
 from app.judgments.service import Answers
 from app.web.figures import tables
 from app.web.forms import PostedForm
@@ -28,8 +30,6 @@ from app.web.render import redirect, redirect_to, render, with_query
 from app.web.session import SessionDep
 
 router = APIRouter(include_in_schema=False)
-
-ANSWER_WORDS = (("yes", "Yes"), ("no", "No"), ("unsure", "Unsure"))
 
 
 @router.get("/judge/{slug}/qualify", name="gold:qualify")
@@ -64,7 +64,7 @@ def exam_page(
     item_id = exams.next_item(exam)
     if item_id is None:
         return _end(request, session, account, campaign, policy, exam)
-    return _card(request, session, campaign, policy, exam, item_id)
+    return _card(request, session, account, campaign, policy, exam, item_id)
 
 
 @router.post("/judge/{slug}/qualify/{exam_id}", name="gold:answer")
@@ -78,7 +78,9 @@ def answer(
     except Invalid as error:
         exam = exams.exam_of(session, account, campaign, exam_id)
         draft = _draft(form)
-        return _card(request, session, campaign, policy, exam, uuid.UUID(item_id), draft=draft, errors=error.fields)
+        return _card(
+            request, session, account, campaign, policy, exam, uuid.UUID(item_id), draft=draft, errors=error.fields
+        )
     here = str(request.app.url_path_for("gold:exam", slug=slug, exam_id=exam_id))
     return redirect_to(with_query(here, {"after": item_id if exam.kind is ExamKind.TRAINING else ""}))
 
@@ -120,8 +122,8 @@ def _regions(
 
 
 def _card(
-    request: Request, session: Session, campaign: Campaign, policy: Policy, exam: Exam, item_id: uuid.UUID,
-    *, draft: Mapping[str, Any] | None = None, errors: Mapping[str, str] | None = None,
+    request: Request, session: Session, account: Account, campaign: Campaign, policy: Policy, exam: Exam,
+    item_id: uuid.UUID, *, draft: Mapping[str, Any] | None = None, errors: Mapping[str, str] | None = None,
 ) -> Response:  # fmt: skip
     return render(
         request,
@@ -133,6 +135,9 @@ def _card(
         item_id=item_id,
         card=_view(session, policy, item_id),
         place=len(exam.answers) + 1,
+        progress={"campaign_slug": campaign.slug},
+        keys=(keys := preferences.keys_of(account)),
+        keys_json=json.dumps(keys),
         draft=draft or {},
         errors=errors or {},
     )
@@ -181,9 +186,4 @@ def _view(session: Session, policy: Policy, item_id: uuid.UUID) -> dict[str, Any
     facts = card_facts(session, [item_id])[item_id]
     at = now()
     claim = Claim(item_id=item_id, account_id=item_id, campaign_id=item_id, policy_id=0, leased_at=at, expires_at=at)
-    view = as_json(Card(claim, facts, questions(policy, facts)))
-    for part, food in zip(("food1", "food2"), facts.foods, strict=False):
-        view[part]["description"] = food.description
-    for question in view["questions"]:
-        question["answers"] = ANSWER_WORDS
-    return view
+    return views.view(Card(claim, facts, questions(policy, facts)))

@@ -1,9 +1,12 @@
 """Who leaves the pool because of how they answer gold items."""
 
+import time
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from app.accounts.models import Account
@@ -11,14 +14,40 @@ from app.campaigns.models import Campaign, Member, Policy
 from app.campaigns.parameters import Parameters, parameters_of
 from app.gold import pool, scores
 from app.gold.scores import GoldAnswer
+from app.judgments.steering import steers
 
 EACH_KIND: Final = 4
 """A screen after 20 answers wants a fourth part of them, 5, of wrong claims and as many of right ones: with fewer,
 Youden's J says nothing."""
 
 
+_RESTLESS = sa.text(
+    """
+    SELECT (SELECT sum(n_claimed) FROM pool_member WHERE campaign_id = :campaign),
+           (SELECT count(*) FROM pool_member WHERE campaign_id = :campaign AND paused_at IS NOT NULL),
+           (SELECT count(*) FROM gold JOIN item ON item.id = gold.item_id
+            WHERE item.campaign_id = :campaign AND withdrawn_at IS NULL)
+    """
+)
+AT_LEAST_EVERY: Final = 300.0
+_looked: Final[dict[uuid.UUID, tuple[tuple[object, ...], float]]] = {}
+
+
+@steers
+def screen_when_new(session: Session, campaign: Campaign, policy: Policy) -> None:
+    """As `screen`, once anybody was given something or what is known has changed; else every five minutes."""
+    now = (policy.version, *session.execute(_RESTLESS, {"campaign": campaign.id}).one())
+    before, looked_at = _looked.get(campaign.id, ((), 0.0))
+    if now != before or time.monotonic() - looked_at > AT_LEAST_EVERY:
+        screen(session, campaign, policy)
+        _looked[campaign.id] = now, time.monotonic()
+
+
 def screen(session: Session, campaign: Campaign, policy: Policy) -> None:
-    """Pauses whoever answers gold items as the policy doesn't accept, and tops up the open items they judged."""
+    """Pauses whoever answers gold items as the policy doesn't accept, and tops up the open items they judged.
+
+    One person each time: to set somebody aside locks their items in order, and two in a row would be out of order.
+    """
     parameters = parameters_of(policy)
     if not (parameters.screen_answers or parameters.pause_accuracy):
         return
@@ -34,6 +63,7 @@ def screen(session: Session, campaign: Campaign, policy: Policy) -> None:
     for account_id in sorted(given.keys() - paused):
         if because := verdict(since_then(given[account_id], since.get(account_id)), parameters):
             pool.leave(session, None, campaign, session.get_one(Account, account_id), because, set_aside=True)
+            return
 
 
 def since_then(given: Sequence[GoldAnswer], taken_back_at: datetime | None) -> Sequence[GoldAnswer]:

@@ -21,7 +21,8 @@ from tests.judgments.answers import answer
 def make_gold(session: Session, campaign: Campaign, truth: str = "yes", **values: Any) -> Item:
     """A decided item; the known answer to its first question is `truth`, to the others yes."""
     status = Status.REJECTED if truth == "no" else Status.APPROVED
-    item = make_item(session, campaign, **{"status": status, "decided_at": now()} | values)
+    made: dict[str, Any] = {"status": status, "decided_at": now()} | values
+    item = make_item(session, campaign, **made)
     first, *others = question_keys(item.subtask)
     known = {first: truth} | dict.fromkeys(others, "yes")
     session.add_all([Gold(item_id=item.id, question=key, answer=said) for key, said in known.items()])
@@ -48,15 +49,16 @@ def give(
     policy = campaigns.current_policy(session, campaign)
     assert policy.id is not None
     at = at or now()
+    judgment_id = uuid.uuid4()
     claim = Claim(
         item_id=item.id, account_id=account.id, campaign_id=item.campaign_id, policy_id=policy.id,
-        state=ClaimState.JUDGED, is_test=is_test, judgment_id=uuid.uuid4(), leased_at=at, expires_at=at, ended_at=at,
+        state=ClaimState.JUDGED, is_test=is_test, judgment_id=judgment_id, leased_at=at, expires_at=at, ended_at=at,
     )  # fmt: skip
     session.add(claim)
     session.flush()
     session.add(
         Judgment(
-            id=claim.judgment_id, claim_id=claim.id, item_id=item.id, account_id=account.id, policy_id=policy.id,
+            id=judgment_id, claim_id=claim.id, item_id=item.id, account_id=account.id, policy_id=policy.id,
             answers=answers_of(item, first), body_sha256="0" * 64, created_at=at,
         )
     )  # fmt: skip

@@ -8,10 +8,7 @@ from sqlmodel import Session
 from starlette.testclient import TestClient
 
 from app.accounts.models import Account
-from app.claims.models import Claim
-from app.items.models import Item
 from app.judgments.earlier import last_answers
-from app.judgments.service import is_frozen
 from tests.conftest import SignIn
 from tests.factories import make_account, make_campaign, make_item
 from tests.judgments.test_page import claim_id, filled
@@ -74,25 +71,6 @@ def test_a_frozen_answer_is_shown_and_says_why(session: Session, page: TestClien
     assert "data-confirm" not in html
     assert re.search(r'name="answer.food1_origin" value="yes"[^>]* checked', html)
     assert 'data-state="frozen"' in html
-
-
-def test_a_test_can_not_be_told_from_the_answer_beside_it(
-    session: Session, page: TestClient, annotator: Account
-) -> None:
-    """Its own item is decided all along; it is frozen when, and only when, its neighbour is."""
-    campaign = make_campaign(session, "sample", policy="fixed-2")
-    for _ in range(2):
-        make_item(session, campaign)
-    ordinary, test = judge_one(page), judge_one(page)
-    session.execute(sa.text("UPDATE claim SET is_test = true, slot = NULL WHERE id = :id"), {"id": test})
-    item = "(SELECT item_id FROM claim WHERE id = :id)"
-    decide = sa.text(f"UPDATE item SET status = 'approved', decided_at = now() WHERE id = {item}")
-    for decided, expected in [(test, [None, None]), (ordinary, ["judged", "judged"])]:
-        session.execute(decide, {"id": decided})
-        session.expire_all()
-        assert [answer.frozen for answer in last_answers(session, annotator, campaign)] == expected
-        claim = session.get_one(Claim, test)
-        assert is_frozen(session, claim, session.get_one(Item, claim.item_id)) is (expected[0] is not None)
 
 
 def test_an_image_given_back_has_no_answer_to_change(session: Session, page: TestClient) -> None:

@@ -31,8 +31,9 @@ HEARTBEAT_SECONDS = 5
 WORKER_SILENCE_SECONDS = 20
 """A worker that sent no heartbeat for this long counts as gone. Whoever could be hurt by two workers at one job takes a
 lock of its own: a machine that slept may wake up again."""
-QUEUES = {"default": 2, "evaluation": 2, "gpu": 2, "maintenance": 1}
-"""How many jobs of each queue a worker does at once. The one that looks after dead workers never waits for another."""
+QUEUES = {"default": 2, "evaluation": 2, "gpu": 2, "maintenance": 2}
+"""How many jobs of each queue a worker does at once. Of maintenance there are two, so that the one that looks after
+dead workers never waits for the one that looks after campaigns."""
 
 
 class JobStatus(enum.StrEnum):
@@ -145,6 +146,12 @@ class _Worker:
 
 
 _worker: _Worker | None = None
+
+
+def worker_engine() -> sa.Engine:
+    """For tasks that are no job of anybody's, such as those at fixed times."""
+    assert _worker is not None, "they run in `terroir worker`"
+    return _worker.engine
 
 
 class Again(procrastinate.BaseRetryStrategy):

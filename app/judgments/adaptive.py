@@ -121,11 +121,16 @@ def look_at(session: Session, item: Item, policy: Policy, *, threshold: float | 
         {question: len(given) for question, given in votes.given.items()},
         visits=visits, cap=policy.overlap, threshold=threshold,
     )  # fmt: skip
-    if verdict.outcome == "continue" and votes.before and not fresh_annotators(session, [item.id])[item.id]:
-        # One that was sent back must come to an end though nobody is left to ask: while it waits it can't be settled.
+    if verdict.outcome == "continue" and not is_anybody_left(session, item, votes):
         verdict = verdict._replace(outcome="disputed")
     names = {question: models.name_of(question) for question in posteriors}
     return Look(verdict, posteriors, threshold, visits, policy.overlap, names, votes)
+
+
+def is_anybody_left(session: Session, item: Item, votes: decisions.Counted) -> bool:
+    """An item that was sent back must come to an end though nobody is left to ask: while it waits nobody can settle it.
+    One that is judged for the first time waits until more people join."""
+    return not votes.before or fresh_annotators(session, [item.id])[item.id] > 0
 
 
 def apply(session: Session, item: Item, policy: Policy) -> int | None:

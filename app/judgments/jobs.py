@@ -12,6 +12,7 @@ from app.campaigns.models import Campaign
 from app.db import transaction
 from app.jobs import Job, JobContext, handles
 from app.judgments.rater_models import fit_models, freshness
+from app.judgments.refit import look_again
 from app.judgments.tallies import up_to_date
 
 KIND: Final = "agreement.fit"
@@ -22,14 +23,16 @@ DUE_JUDGMENTS: Final = 20
 
 @handles(KIND)
 def fit(context: JobContext) -> dict[str, Any]:
-    """{"questions": {question: "fitted", or why it has no model}}."""
+    """{"questions": {question: "fitted", or why it has no model}}; under adaptive overlap {"decided", "reopened"} too:
+    how many items the new models decided, and how many approved ones they doubt."""
     campaign_id = uuid.UUID(context.job.arguments["campaign_id"])
     with transaction(context.engine) as session:
         # Counted in a transaction of its own: pages that look at the counts needn't wait for the fit.
         up_to_date(session, campaign_id)
     with transaction(context.engine) as session:
         fits = fit_models(session, campaign_id)
-    return {"questions": {question: fitted.reason or "fitted" for question, fitted in fits.items()}}
+    questions = {question: fitted.reason or "fitted" for question, fitted in fits.items()}
+    return {"questions": questions} | look_again(context, campaign_id)
 
 
 def ensure_fresh(session: Session, campaign: Campaign, account: Account | None) -> Job | None:

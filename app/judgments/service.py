@@ -24,6 +24,7 @@ from app.items.models import Item, Status, Subtask
 from app.judgments import adaptive, audits, decisions
 from app.judgments.decisions import question_keys as question_keys
 from app.judgments.decisions import slots_before as slots_before
+from app.judgments.freezing import TEST_IS_FROZEN
 from app.judgments.models import Judgment, Method
 
 MAX_TEXT = 2000
@@ -134,17 +135,18 @@ def submit(session: Session, account: Account, claim_id: uuid.UUID, sent: Answer
     claim, item, policy = claims.lock(session, account, claim_id)
     answers = checked(policy, item.subtask, sent, claim.questions)
     body_sha256 = fingerprint(answers)
-    revision, slot, held, judged, ended_at = 1, claim.slot, item.held, item.judged, claim.ended_at
+    revision, judged, ended_at = 1, item.judged, claim.ended_at
+    seat = claims.Seat(claim.slot, item.held, item.reserved, claim.is_insider)
     if claim.state is ClaimState.JUDGED:
         latest = session.get_one(Judgment, claim.judgment_id)
         if latest.body_sha256 == body_sha256:
-            return Submitted(latest.id, _counted(claim, slot), is_new=False)
+            return Submitted(latest.id, _counted(claim, claim.slot), is_new=False)
         if is_frozen(session, claim, item):
             raise AlreadyDecided("This item has been decided since, so your answers on it can't change any more.")
         revision = latest.revision + 1
     else:
-        slot, held = _seat(session, claim, item)
-        judged += slot is not None
+        seat = claims.seat(session, claim, item)
+        judged += seat.slot is not None
         ended_at = now()
     judgment_id = uuid.uuid4()
     session.execute(
@@ -153,14 +155,15 @@ def submit(session: Session, account: Account, claim_id: uuid.UUID, sent: Answer
             "id": judgment_id, "claim": claim.id, "item": item.id, "account": account.id, "policy": policy.id,
             "revision": revision, "answers": json.dumps(answers.answers), "note": answers.note,
             "active_ms": answers.active_ms, "language": answers.language, "body_sha256": body_sha256, "now": now(),
-            "slot": slot, "ended_at": ended_at, "held": held, "judged": judged,
+            "slot": seat.slot, "is_insider": seat.is_insider, "ended_at": ended_at,
+            "held": seat.held, "reserved": seat.reserved, "judged": judged,
         },
     )  # fmt: skip
     session.expire(claim)
-    session.expire(item, ["held", "judged"])
-    if revision == 1 and slot is not None and judged == item.wanted and item.status is Status.PENDING:
+    session.expire(item, ["held", "reserved", "judged"])
+    if revision == 1 and seat.slot is not None and judged == item.wanted and item.status is Status.PENDING:
         apply_rule(session, item, _in_force(session, item, policy))
-    return Submitted(judgment_id, _counted(claim, slot), is_new=True)
+    return Submitted(judgment_id, _counted(claim, seat.slot), is_new=True)
 
 
 def _in_force(session: Session, item: Item, policy: Policy) -> Policy:
@@ -180,20 +183,6 @@ def _counted(claim: Claim, slot: int | None) -> str:
     return "surplus" if slot is None and not claim.is_test else "counted"
 
 
-def _seat(session: Session, claim: Claim, item: Item) -> tuple[int | None, int]:
-    """The slot a first judgment takes, None for surplus, and the item's `held` with it.
-
-    An open lease has its own; one that had lapsed takes a free slot again if there is one. A test has none.
-    """
-    if claim.state in (ClaimState.SKIPPED, ClaimState.RELEASED):
-        raise claims.LeaseGone("You gave this item back, so it takes no answer from this claim; ask for the next.")
-    if claim.state is ClaimState.OPEN or claim.is_test:
-        return claim.slot, item.held
-    if item.status is Status.PENDING and item.held < item.wanted:
-        return claims.free_slot(session, item), item.held + 1
-    return None, item.held
-
-
 # One statement instead of three: what the database is asked how often is most of what a judgment costs.
 _KEEP = sa.text(
     """
@@ -204,10 +193,11 @@ _KEEP = sa.text(
                 :language, :body_sha256, :now)
     ),
     closed AS (
-        UPDATE claim SET state = 'judged', judgment_id = :id, slot = CAST(:slot AS smallint), ended_at = :ended_at
+        UPDATE claim SET state = 'judged', judgment_id = :id, slot = CAST(:slot AS smallint), is_insider = :is_insider,
+                         ended_at = :ended_at
         WHERE id = :claim
     )
-    UPDATE item SET held = :held, judged = :judged WHERE id = :item
+    UPDATE item SET held = :held, reserved = :reserved, judged = :judged WHERE id = :item
     """
 )
 
@@ -215,15 +205,12 @@ _KEEP = sa.text(
 def is_frozen(session: Session, claim: Claim, item: Item) -> bool:
     """Whether a judged claim's answers can't change any more: its item was decided since, or sent back to others.
 
-    A test shares the fate of the ordinary item that its annotator judged before it (or after): an answer that could be
-    changed for ever would tell it apart.
+    A test freezes as ordinary items do (`freezing`): an answer that could be changed for ever, or never, would tell it
+    apart. Either way the database is asked once.
     """
-    if not claim.is_test:
-        return item.status is not Status.PENDING or _is_of_before(session, item, claim.slot)
-    beside = session.execute(
-        _BESIDE, {"account": claim.account_id, "campaign": claim.campaign_id, "at": claim.ended_at}
-    ).one_or_none()
-    return beside is not None and (beside.status != Status.PENDING or (beside.slot or 0) <= beside.before)
+    if claim.is_test:
+        return bool(session.execute(_TEST_IS_FROZEN, {"claim": claim.id}).scalar_one())
+    return _is_of_before(session, item, claim.slot) or item.status is not Status.PENDING
 
 
 def _is_of_before(session: Session, item: Item, slot: int | None) -> bool:
@@ -232,18 +219,7 @@ def _is_of_before(session: Session, item: Item, slot: int | None) -> bool:
     return before > 0 and (slot is None or slot <= before)
 
 
-_BESIDE = sa.text(
-    """
-    SELECT item.status, claim.slot, (
-        SELECT coalesce(max(CAST(detail ->> 'slots_before' AS integer)), -1) FROM decision
-        WHERE decision.item_id = item.id AND method = 'recheck'
-    ) AS before
-    FROM claim JOIN item ON item.id = claim.item_id
-    WHERE claim.account_id = :account AND claim.campaign_id = :campaign AND claim.state = 'judged' AND NOT claim.is_test
-    ORDER BY claim.ended_at > :at, abs(extract(epoch FROM claim.ended_at - CAST(:at AS timestamptz))), claim.id
-    LIMIT 1
-    """
-)
+_TEST_IS_FROZEN = sa.text(f"SELECT {TEST_IS_FROZEN} FROM claim WHERE claim.id = :claim")  # noqa: S608
 
 
 def apply_rule(session: Session, item: Item, policy: Policy) -> None:
@@ -262,11 +238,12 @@ def _decide_by_majority(session: Session, item: Item, policy: Policy) -> int:
     votes = decisions.counted(session, item)
     given = {question: list(answers.values()) for question, answers in votes.given.items()}
     # Where an earlier policy asked only some questions again, the others have fewer answers than the item judgments.
-    needed = min(item.wanted - votes.before, *map(len, given.values()))
+    needed = max(1, min(item.wanted - votes.before, *map(len, given.values())))
     verdict = by_majority(given, needed=needed)
+    outcome = Status.DISPUTED if verdict.outcome == "pending" else Status(verdict.outcome)  # a question nobody answered
     assert policy.id is not None
     return decisions.keep(
-        session, item, policy.id, Status(verdict.outcome),
+        session, item, policy.id, outcome,
         method=Method.RULE, rule=verdict.rule,
         detail=verdict.as_json() | {"judgments": [str(id_) for id_ in votes.judgments]},
     )  # fmt: skip

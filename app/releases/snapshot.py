@@ -203,7 +203,7 @@ def _votes(
         sa.select(col(Claim.slot), Judgment, col(Account.is_simulated))
         .join(Judgment, col(Judgment.id) == Claim.judgment_id)
         .join(Account, col(Account.id) == Claim.account_id)
-        .where(col(Claim.item_id).in_(ids), col(Claim.state) == ClaimState.JUDGED)
+        .where(col(Claim.item_id).in_(ids), col(Claim.state) == ClaimState.JUDGED, ~col(Claim.is_test))
         .where(sa.true() if allow_simulated else ~col(Account.is_simulated))
     )
     before = _slots_before(session, ids)

@@ -27,8 +27,8 @@ from app.items import queries as items
 from app.items.models import Item, Status, Subtask
 from app.judgments.cards import background_words, image_url
 from app.judgments.routes import BROKEN
-from app.judgments.views import SKIP_REASONS
 from app.judgments.service import question_keys
+from app.judgments.views import SKIP_REASONS
 from app.web.forms import PostedForm
 from app.web.render import redirect_to, render, with_query
 from app.web.session import SessionDep
@@ -235,7 +235,7 @@ def _item(
         replied=replied,
         error=error,
         errors=error.fields if error else {},
-        toast=toast_of(request, session, campaign, settled, narrowed),
+        toast=toast_of(request, session, admin, campaign, settled, narrowed),
         undoable=newest.adjudication
         if newest and newest.adjudication and can_undo(session, item, newest.adjudication)
         else None,

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.accounts.models import Account
+from app.agreement.rules import ANSWERS
 from app.agreement.tallies import QUESTIONS
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
@@ -19,12 +20,15 @@ from app.items.queries import GridItem, grid_items
 MOST: Final = 1000
 FEW_APPROVED: Final = 3
 ORDER: Final = (
-    "Appeals come first. The rest go by how much the rater models doubt them, and that counts double for an item that "
-    "was sent back for another look, for one that counts towards a quota still short of approved items, and for one "
-    f"whose dish has fewer than {FEW_APPROVED} approved images; two of these make it threefold, all three fourfold. "
-    "Items no model has looked at follow, with the most questions in dispute first."
+    "Appeals come first; then what the rater models doubt most, counting double if it was sent back for another look, "
+    f"if its quota still lacks approved items or if its dish has fewer than {FEW_APPROVED} approved images (threefold "
+    "for two of these, fourfold for all); last what no model has looked at, most questions in dispute first."
 )
-WEIGHTS: Final = {"sent_back": "sent back for another look", "quota": "its quota is still short", "rare": "rare dish"}
+WEIGHTS: Final = {
+    "sent_back": "sent back for another look",
+    "quota": "quota still short",
+    "rare": "few approved of this dish",
+}
 
 
 class Narrowed(NamedTuple):
@@ -102,7 +106,8 @@ _WAITING = sa.text(
                        OR item.home = ANY(CAST(:short_countries AS text[])),
                    (SELECT count(*) FROM (
                        SELECT 1 FROM item AS other WHERE other.campaign_id = item.campaign_id
-                         AND other.family_id = item.family_id AND other.status = 'approved' LIMIT :few) AS approved) < :few
+                         AND other.family_id = item.family_id AND other.status = 'approved' LIMIT :few
+                   ) AS approved) < :few
                ] AS weights
         {_FROM}
     ) AS waiting
@@ -180,7 +185,8 @@ def with_pictures(session: Session, found: Sequence[Waiting]) -> list[Shown]:
 def _waiting(row: Any) -> Waiting:
     detail = row.detail or {}
     in_dispute = [key for key in QUESTIONS if key in row.questions]
-    tallies = {key: detail["tallies"][key] for key in in_dispute if key in detail.get("tallies", {})}
+    counts = {key: detail["tallies"][key] for key in in_dispute if key in detail.get("tallies", {})}
+    tallies = {key: {answer: count.get(answer, 0) for answer in ANSWERS} for key, count in counts.items()}
     return Waiting(
         row.id, row.doubt, [name for name in WEIGHTS if getattr(row, name)], in_dispute, tallies, row.appeals
     )
@@ -195,8 +201,6 @@ def _scope(account: Account, campaign: Campaign, narrowed: Narrowed) -> dict[str
         if given and given not in known:
             message = f"There is no such choice; the choices are {', '.join(known)}."
             raise Invalid(f"{name}: {message}", fields={name: message})
-    if "\0" in narrowed.country:
-        raise Invalid("country: This is no country's code.", fields={"country": "This is no country's code."})
     return {"campaign": campaign.id, "account": account.id} | narrowed._asdict()
 
 

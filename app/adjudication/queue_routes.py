@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from app import geography
 from app.accounts.access import Admin
+from app.accounts.models import Account
 from app.adjudication import queue
 from app.adjudication.agreement import words
 from app.adjudication.models import Adjudication
@@ -75,8 +76,9 @@ def queue_page(
         item_address=lambda item_id: address_of(request, "adjudication:item", campaign, narrowed, item_id=item_id),
         address=address,
         page=page,
+        first=QUEUE_SIZE * (page - 1) + 1,
         pages=-(-len(found) // QUEUE_SIZE),
-        toast=toast_of(request, session, campaign, settled, narrowed),
+        toast=toast_of(request, session, admin, campaign, settled, narrowed),
         query=with_query("", narrowed._asdict()),
     )
 
@@ -113,7 +115,12 @@ def address_of(
 
 
 def toast_of(
-    request: Request, session: Session, campaign: Campaign, settled: uuid.UUID | None, narrowed: Narrowed
+    request: Request,
+    session: Session,
+    admin: Account,
+    campaign: Campaign,
+    settled: uuid.UUID | None,
+    narrowed: Narrowed,
 ) -> dict[str, object] | None:
     """What was settled a moment ago and can still be taken back."""
     adjudication = session.get(Adjudication, settled) if settled else None
@@ -123,4 +130,5 @@ def toast_of(
     if not can_undo(session, item, adjudication):
         return None
     action = address_of(request, "adjudication:undo", campaign, narrowed, item_id=item.id)
-    return {"item": item, "adjudication": adjudication, "action": action}
+    left = queue.count_waiting(session, admin, campaign, narrowed)
+    return {"item": item, "adjudication": adjudication, "action": action, "left": left}

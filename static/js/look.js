@@ -11,7 +11,7 @@ const links = () => [...document.querySelectorAll("[data-look]")];
 const follow = (picture) => picture.dispatchEvent(new Event("zoom:follow", { bubbles: true }));
 
 function show(link) {
-  const shown = document.querySelector(".judge [data-zoom-image]");
+  const shown = document.querySelector(":is(.judge, .item) [data-zoom-image]");
   judged.src = shown.currentSrc || shown.src;
   judged.alt = shown.alt;
   image.src = link.href;

@@ -1,5 +1,7 @@
 // Settling with single keys, and going through the queue. The forms work without this file: here is only which question
-// is current, and what a key presses. Letters are read from what the key types, digits from where the key is.
+// is current, and what a key presses. Which key does what stands in the page (judge/keymap.js); digits go by place.
+
+import { actionOf } from "./judge/keymap.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const form = $("[data-settle]");
@@ -66,9 +68,9 @@ function setCurrent(question, { focus = true } = {}) {
   (question ?? target).scrollIntoView({ block: "nearest" });
 }
 
-function press(letter) {
+function press(value) {
   const question = current();
-  const radio = question && $(`.segment input[data-key="${CSS.escape(letter)}"]`, question);
+  const radio = question && $(`.segment input[value="${value}"]`, question);
   if (!radio) return false;
   radio.checked = true;
   radio.dispatchEvent(new Event("change", { bubbles: true }));
@@ -128,15 +130,16 @@ function stepQueue(by) {
 
 const isTyping = (target) => Boolean(target.closest('input[type="text"], input[type="search"], textarea, select'));
 const toggleKeys = () => {
-  const keys = $("[data-keys]");
+  const keys = $("[data-key-list]");
   if (keys) keys.open = !keys.open;
 };
 const ACTIONS = {
-  b: () => $("[data-back]")?.click(),
-  s: () => $("[data-later]")?.click(),
-  u: undo,
-  w: () => note?.focus(),
-  "?": toggleKeys,
+  yes: () => press("yes"),
+  no: () => press("no"),
+  back: () => $("[data-back]")?.click(),
+  skip: () => $("[data-later]")?.click(),
+  undo,
+  note: () => note?.focus(),
 };
 
 document.addEventListener("keydown", (event) => {
@@ -166,11 +169,11 @@ document.addEventListener("keydown", (event) => {
     settle();
     return;
   }
-  const letter = key.length === 1 ? key.toLowerCase() : key;
+  const action = actionOf(event);
   const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
   let done = true;
-  if (form && press(letter)) done = true;
-  else if (Object.hasOwn(ACTIONS, letter)) ACTIONS[letter]();
+  if (Object.hasOwn(ACTIONS, action ?? "")) ACTIONS[action]();
+  else if (key === "?") toggleKeys();
   else if (form && key === "Backspace") step(-1);
   else done = Boolean(form && digit && toggleReason(digit));
   if (done) event.preventDefault();

@@ -22,7 +22,7 @@ function place(stage) {
   view.x = Math.min(0, Math.max(view.x, width * (1 - view.scale))); // never drag the picture out of its frame
   view.y = Math.min(0, Math.max(view.y, height * (1 - view.scale)));
   const isZoomed = view.scale > 1.001;
-  stage.querySelector("[data-zoom-image]").style.transform = isZoomed
+  stage.querySelector("img").style.transform = isZoomed
     ? `translate(${view.x}px, ${view.y}px) scale(${view.scale})`
     : "";
   stage.classList.toggle("is-zoomed", isZoomed);
@@ -32,7 +32,7 @@ function place(stage) {
 /** Where the picture lies in its frame while nothing is zoomed: {x, y, width, height}. */
 function fitted(stage) {
   const { clientWidth, clientHeight } = stage;
-  const { naturalWidth, naturalHeight } = stage.querySelector("[data-zoom-image]");
+  const { naturalWidth, naturalHeight } = stage.querySelector("img");
   const ratio = Math.min(clientWidth / (naturalWidth || 1), clientHeight / (naturalHeight || 1));
   const [width, height] = naturalWidth ? [naturalWidth * ratio, naturalHeight * ratio] : [clientWidth, clientHeight];
   return { x: (clientWidth - width) / 2, y: (clientHeight - height) / 2, width, height };
@@ -181,5 +181,5 @@ document.addEventListener("keydown", (event) => {
 });
 
 // The frames of a dialog have a size only once it is open; a picture, once it is there.
-document.addEventListener("zoom:follow", (event) => follow(event.target, document.querySelector(".judge [data-zoom]")));
+document.addEventListener("zoom:follow", (event) => follow(event.target, document.querySelector(":is(.judge, .item) [data-zoom]")));
 addEventListener("resize", () => document.querySelectorAll("[data-zoom]").forEach(place));

@@ -110,7 +110,8 @@ def settle_disputes(installation: Installation, chromium: Browser) -> int:
     page.goto(f"{installation.address}/campaigns/sample/disputed")
     while page.get_by_role("heading", name="Settle it").count():
         form = page.locator("#settle form")
-        form.get_by_label("Approve").check()
+        for yes in form.locator(".segment.yes input").all():
+            yes.check(force=True)
         form.locator("textarea").fill("The photograph shows the dish; two of three are sure.")
         with page.expect_navigation():
             form.locator("button[type=submit]").click()

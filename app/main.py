@@ -18,7 +18,7 @@ from app.accounts.access import Keys
 from app.accounts.models import Role
 from app.adjudication import api as adjudication_api
 from app.adjudication import item_routes as adjudication_item_routes
-from app.adjudication import job_routes, policy_api, policy_question_routes, policy_routes
+from app.adjudication import job_routes, policy_api, policy_question_routes, policy_routes, queue_routes
 from app.adjudication import routes as adjudication_routes
 from app.adjudication.agreement import (
     background_routes,
@@ -39,6 +39,8 @@ from app.db.schema import require_current_schema
 from app.evaluation.pages import api as run_api
 from app.evaluation.pages import figure_routes, people_routes, standing_routes
 from app.evaluation.pages import routes as run_routes
+from app.gold import exam_routes, pool_routes
+from app.gold import routes as gold_routes
 from app.items import import_routes
 from app.items import routes as item_routes
 from app.judgments import api as judgment_api
@@ -75,6 +77,7 @@ ROOMS = (
     preference_routes,
     judgment_api,
     adjudication_routes,
+    queue_routes,
     adjudication_item_routes,
     overview_routes,
     agreement_figure_routes,
@@ -91,6 +94,9 @@ ROOMS = (
     policy_api,
     job_routes,
     adjudication_api,
+    gold_routes,
+    pool_routes,
+    exam_routes,
     release_routes,
     release_api,
     standing_routes,  # before a run's own page: “compare” is no run's id

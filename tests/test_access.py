@@ -95,9 +95,27 @@ MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/campaigns/{slug}/agreement/items"): ADMINS,
     ("GET", "/campaigns/{slug}/agreement/items/{name}"): ADMINS,
     ("GET", "/campaigns/{slug}/items"): ADMINS,
+    ("GET", "/campaigns/{slug}/queue"): ADMINS,
     ("GET", "/campaigns/{slug}/disputed"): ADMINS,
     ("GET", "/campaigns/{slug}/items/{item_id}"): ADMINS,
     ("POST", "/campaigns/{slug}/items/{item_id}/settle"): ADMINS,
+    ("POST", "/campaigns/{slug}/items/{item_id}/undo"): ADMINS,
+    ("POST", "/campaigns/{slug}/appeals/{appeal_id}/uphold"): ADMINS,
+    ("GET", "/campaigns/{slug}/gold"): ADMINS,
+    ("GET", "/campaigns/{slug}/gold.csv"): ADMINS,
+    ("GET", "/campaigns/{slug}/gold/{item_id}"): ADMINS,
+    ("POST", "/campaigns/{slug}/gold/{item_id}"): ADMINS,
+    ("POST", "/campaigns/{slug}/gold/{item_id}/withdraw"): ADMINS,
+    ("POST", "/campaigns/{slug}/gold/{item_id}/restore"): ADMINS,
+    ("POST", "/campaigns/{slug}/gold/{item_id}/move"): ADMINS,
+    ("GET", "/campaigns/{slug}/pool"): ADMINS,
+    ("GET", "/campaigns/{slug}/pool.csv"): ADMINS,
+    ("POST", "/campaigns/{slug}/pool/{account_id}/pause"): ADMINS,
+    ("POST", "/campaigns/{slug}/pool/{account_id}/take-back"): ADMINS,
+    ("GET", "/judge/{slug}/qualify"): ANNOTATORS,
+    ("POST", "/judge/{slug}/qualify"): ANNOTATORS,
+    ("GET", "/judge/{slug}/qualify/{exam_id}"): ANNOTATORS,
+    ("POST", "/judge/{slug}/qualify/{exam_id}"): ANNOTATORS,
     ("GET", "/jobs/{job_id}"): EVERYBODY,
     ("GET", "/api/v1/campaigns/{slug}"): EVERYBODY,
     ("GET", "/api/v1/campaigns/{slug}/agreement"): RESEARCHERS,
@@ -140,9 +158,11 @@ MAY: dict[tuple[str, str], frozenset[Role] | None] = {
 }
 WORDS = {"{sha256}": "0" * 64, "{size}": "thumb", "{version}": "9.9.9", "{path:path}": "README.md", "{slug}": "nothing"}
 SENT = {
+    "/campaigns/{slug}/items/{item_id}/undo": {"adjudication": str(uuid.UUID(int=1))},
     "/people/invites": {"role": "annotator"},
     "/people/{account_id}/active": {"is_active": "true"},
     "/campaigns/{slug}/status": {"status": "open"},
+    "/judge/{slug}/qualify": {"region": "Asia", "kind": "test"},
 }
 
 

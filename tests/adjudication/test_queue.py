@@ -1,5 +1,8 @@
 """What waits for an admin's word: in which order, and narrowed by what."""
 
+import uuid
+from datetime import timedelta
+
 import pytest
 from sqlmodel import Session
 
@@ -8,14 +11,14 @@ from app.adjudication.queue import Narrowed, count_waiting, next_waiting, waitin
 from app.adjudication.reliability import reliabilities
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
+from app.db import now
 from app.errors import Invalid
 from app.items.models import Item, Status, Subtask
 from app.judgments.models import Decision, Method
-from app.judgments.rater_models import fit_models
-from app.judgments.tally_models import ItemPosterior
+from app.judgments.tally_models import ItemPosterior, RaterModelFit
 from tests.adjudication.conftest import NO, UNSURE, judge
 from tests.conftest import SignIn
-from tests.factories import make_item
+from tests.factories import make_account, make_item
 from tests.judgments.answers import answer
 
 
@@ -120,16 +123,27 @@ def test_filters_stay_in_the_address_all_the_way(
     assert (again.status_code, "was taken back already" in again.text) == (409, True)
 
 
-def test_reliability_is_what_the_newest_models_expect(session: Session, campaign: Campaign) -> None:
-    blind = []
-    for number in range(6):
-        item = make_item(session, campaign)
-        blind = judge(session, campaign, item, *([NO, NO, {}] if number % 2 else [{}, {}, {}]))
-    fit_models(session, campaign.id)
-    found = reliabilities(session, campaign.id, [person.id for person in blind], ["food1_identity", "background"])
-    sharp, _, last = (found[person.id] for person in blind)
-    assert sharp.notices.value > last.notices.value
-    assert last.agrees.low <= last.agrees.value <= last.agrees.high
+def test_reliability_adds_up_what_the_newest_models_expect(session: Session, campaign: Campaign) -> None:
+    known, unknown = make_account(session), make_account(session)
+    for question, age, expected in [
+        ("food1_identity", 0, [[9, 1, 0], [1, 5, 2]]),
+        ("food1_identity", 1, [[1, 99, 0], [99, 1, 0]]),
+        ("background", 0, [[9, 0, 1], [0, 3, 0]]),
+        ("food1_origin", 0, [[0, 50, 0], [50, 0, 0]]),
+    ]:
+        fit = {"classes": ["yes", "no"], "answers": ["yes", "no", "unsure"]}
+        made = RaterModelFit(
+            campaign_id=campaign.id, question=question, version=uuid.uuid4(), method="dawid-skene", n_items=1,
+            n_judgments=1, n_raters=1, n_gold=0, fit=fit | {"raters": {str(known.id): {"expected": expected}}},
+            created_at=now() - timedelta(days=age),
+        )  # fmt: skip
+        session.add(made)
+    session.flush()
+    found = reliabilities(session, campaign.id, [known.id, unknown.id], ["food1_identity", "background"])
+    assert list(found) == [known.id]
+    # Jeffreys' prior adds half an answer of each kind: 8 of 11 nos where it is wrong, 18 of 20 yes where it is right.
+    assert found[known.id].notices.value == pytest.approx(8.5 / 12.5)
+    assert found[known.id].agrees.value == pytest.approx(18.5 / 21.5)
 
 
 def test_with_wrong_type_narrowing_says_the_choices(session: Session, campaign: Campaign, admin: Account) -> None:

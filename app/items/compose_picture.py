@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +31,31 @@ _TABLES: Final = (
 )
 
 
-def picture_of(dishes: Sequence[Path], background: Path | None, draw: random.Random) -> bytes:
+class Layout(NamedTuple):
+    """What an image that is made again does otherwise.
+
+    `size` multiplies the dishes' width. `is_whole`: as much of each photograph as fits, from its middle. `softness` is
+    the part of a dish's radius over which it fades into its plate. `edge` adds to the height of the scene, in parts
+    of the image's; all of the scene's photograph is shown then.
+    """
+
+    size: float = 1.0
+    is_whole: bool = False
+    softness: float = 0.05
+    edge: float = 0.0
+
+
+PLAIN: Final = Layout()
+
+
+def picture_of(
+    dishes: Sequence[Path], background: Path | None, draw: random.Random, layout: Layout = PLAIN
+) -> bytes:
     """A 576 × 576 JPEG of one dish, or of two from left to right, on white or on a table before the background.
 
     `draw` decides crop, size, place and light, so that no two items show the same pixels.
     """
-    canvas = Image.new("RGB", (SIDE, SIDE), "white") if background is None else _before(background, draw)
+    canvas = Image.new("RGB", (SIDE, SIDE), "white") if background is None else _before(background, draw, layout)
     # Two dishes stand at equal height, each in the middle of its half.
     width = SIDE * (draw.uniform(0.45, 0.48) if len(dishes) == 2 else draw.uniform(0.7, 0.86))
     height = width / (1.12 if len(dishes) == 2 and background is None else _PLATE_SHAPE)
@@ -44,21 +63,24 @@ def picture_of(dishes: Sequence[Path], background: Path | None, draw: random.Ran
     if background is not None:
         width, height = (width, height) if len(dishes) == 2 else (width * 0.76, height * 0.76)
         y = SIDE - height * 0.6
+    # Two dishes never reach into each other, one never out of the image.
+    grown = min(width * layout.size, SIDE * (0.49 if len(dishes) == 2 else 0.94)) / width
+    width, height = width * grown, height * grown
     y += SIDE * draw.uniform(-0.02, 0.02)
     for place, dish in enumerate(dishes):
         x = SIDE * (2 * place + 1) / (2 * len(dishes)) + SIDE * draw.uniform(-0.008, 0.008)
-        _serve(canvas, dish, (x, y), (width, height), draw)
+        _serve(canvas, dish, (x, y), (width, height), draw, layout)
     out = io.BytesIO()
     canvas.save(out, "JPEG", quality=_QUALITY)
     return out.getvalue()
 
 
-def _before(background: Path, draw: random.Random) -> Image.Image:
+def _before(background: Path, draw: random.Random, layout: Layout) -> Image.Image:
     """The scene above, a table top below."""
-    edge = round(SIDE * draw.uniform(0.56, 0.62))
+    edge = round(SIDE * (draw.uniform(0.56, 0.62) + layout.edge))
     canvas = Image.new("RGB", (SIDE, SIDE))
     scene = _opened(background, _SCENE_PIXELS)
-    canvas.paste(_cropped(scene, SIDE, edge + 8, draw.uniform(0.88, 1.0), draw), (0, 0))
+    canvas.paste(_cropped(scene, SIDE, edge + 8, draw.uniform(0.88, 1.0), draw, layout.edge > 0), (0, 0))
     table = _table(draw.randrange(len(_TABLES)))
     top = draw.randrange(table.height - (SIDE - edge))
     left = draw.randrange(table.width - SIDE)
@@ -69,7 +91,12 @@ def _before(background: Path, draw: random.Random) -> Image.Image:
 
 
 def _serve(
-    canvas: Image.Image, dish: Path, centre: tuple[float, float], size: tuple[float, float], draw: random.Random
+    canvas: Image.Image,
+    dish: Path,
+    centre: tuple[float, float],
+    size: tuple[float, float],
+    draw: random.Random,
+    layout: Layout,
 ) -> None:
     """A plate with its shadow, and an ellipse of the photograph on it."""
     width, height = round(size[0]), round(size[1])
@@ -79,18 +106,25 @@ def _serve(
     plate = _plate().resize((width, height), Image.Resampling.BILINEAR)
     canvas.paste(plate, (left, top), plate)
     food_width, food_height = round(width * _FOOD_ON_PLATE), round(height * _FOOD_ON_PLATE)
-    food = _cropped(_opened(dish, _DISH_PIXELS), food_width, food_height, draw.uniform(0.84, 1.0), draw)
+    share = draw.uniform(0.84, 1.0)
+    food = _cropped(_opened(dish, _DISH_PIXELS), food_width, food_height, share, draw, layout.is_whole)
     food = ImageEnhance.Brightness(food).enhance(draw.uniform(0.96, 1.05))
-    mask = _food_mask().resize(food.size, Image.Resampling.BILINEAR)
+    mask = _food_mask(layout.softness).resize(food.size, Image.Resampling.BILINEAR)
     canvas.paste(food, (left + (width - food_width) // 2, top + (height - food_height) // 2), mask)
 
 
-def _cropped(image: Image.Image, width: int, height: int, share: float, draw: random.Random) -> Image.Image:
-    """A part of the image in the proportions asked for, at `share` of the largest possible, placed near the middle."""
+def _cropped(
+    image: Image.Image, width: int, height: int, share: float, draw: random.Random, is_whole: bool = False
+) -> Image.Image:
+    """A part of the image in the proportions asked for, at `share` of the largest possible, placed near the middle;
+    where it is to be whole the largest, in the middle."""
+    across, down = draw.uniform(0.3, 0.7), draw.uniform(0.3, 0.7)
+    if is_whole:
+        share, across, down = 1.0, 0.5, 0.5
     scale = min(image.width / width, image.height / height) * share
     box_width, box_height = width * scale, height * scale
-    left = (image.width - box_width) * draw.uniform(0.3, 0.7)
-    top = (image.height - box_height) * draw.uniform(0.3, 0.7)
+    left = (image.width - box_width) * across
+    top = (image.height - box_height) * down
     box = (left, top, left + box_width, top + box_height)
     return image.resize((width, height), Image.Resampling.BICUBIC, box=box)
 
@@ -126,9 +160,9 @@ def _plate() -> Image.Image:
     return plate
 
 
-@lru_cache(maxsize=1)
-def _food_mask() -> Image.Image:
-    return _grey((1 - _radius(520, 400)) / 0.05)
+@lru_cache(maxsize=8)
+def _food_mask(softness: float) -> Image.Image:
+    return _grey((1 - _radius(520, 400)) / softness)
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
 from app.errors import Conflict
 from app.items import duplicates, pictures
+from app.items.candidates import set_faults
 from app.items.duplicates import Duplicate, Picture
 from app.items.fitting import (
     FiledRow,
@@ -87,6 +88,7 @@ def import_items(
     faults += scene_faults(session, [row.claim for row in rows])
     numbers, found = revisions([row for row, _ in claims], there)
     faults += found
+    faults += set_faults(session, campaign, [row for row, _ in claims], there)
 
     known = _pictures_by_hash(session)
     looks: dict[Path, Look] = {}

@@ -21,7 +21,7 @@ REFERENCES: Final = {"food1": "source1_path", "food2": "source2_path", "backgrou
 """The parts of an item that can have a picture of their own, and the columns that name it."""
 
 COLUMNS: Final = (
-    *("image_path", "subtask", "generator", "prompt", "seed", "revision_of", "is_gold"),
+    *("image_path", "subtask", "generator", "prompt", "seed", "revision_of", "candidate_set", "is_gold"),
     *(f"food{slot}_{part}" for slot in (1, 2) for part in _FOOD_PARTS),
     *(f"background_{part}" for part in _SCENE_PARTS),
     *("source1_path", "source2_path"),
@@ -69,6 +69,7 @@ class ClaimRow(NamedTuple):
     prompt: str | None
     seed: str | None
     revision_of: str | None
+    candidate_set: str | None
     gold: Mapping[str, str]
 
 
@@ -185,12 +186,16 @@ class _Reader:
         references = {part: path for part, field in REFERENCES.items() if (path := self._text(field))}
         gold = self._gold(subtask)
         prompt = self._text("prompt", lines=True)
-        generator, seed, revision_of = (self._text(field) or None for field in ("generator", "seed", "revision_of"))
+        generator, seed, revision_of, candidate_set = (
+            self._text(field) or None for field in ("generator", "seed", "revision_of", "candidate_set")
+        )
+        if candidate_set and gold:
+            self.fault("candidate_set", "A gold item can't be one of several candidates: empty one or the other.")
         if self.faults:
             return None
         return ClaimRow(
             self.raw, key, subtask, tuple(food for food in foods if food), scene, references,
-            generator, prompt or None, seed, revision_of, gold,
+            generator, prompt or None, seed, revision_of, candidate_set, gold,
         )  # fmt: skip
 
     def _text(self, field: str, *, lines: bool = False) -> str:

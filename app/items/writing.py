@@ -13,12 +13,14 @@ from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
 from app.campaigns.parameters import Visits, first_visits
 from app.items import pictures
+from app.items.candidates import add_sets
 from app.items.fitting import any_of
 from app.items.foods import Catalogue, KnownFood
 from app.items.images import ImageFacts
 from app.items.models import (
     Background,
     Gold,
+    Hold,
     ImportBatch,
     Item,
     ItemFood,
@@ -65,11 +67,12 @@ def write(
     }
     catalogue.save(session)
     scenes = _scenes(session, [item.claim for item in items])
+    sets = add_sets(session, campaign, {item.claim.candidate_set for item in items if item.claim.candidate_set})
     visits = first_visits(campaigns.current_policy(session, campaign))
     ids = {**parents, **{item.claim.key: uuid.uuid4() for item in items}}
     # A revision points at the item before it, which must be there by then.
     items = sorted(items, key=lambda item: item.revision)
-    _insert(session, Item, (_item(campaign, item, ids, foods[item.claim.key], scenes, visits) for item in items))
+    _insert(session, Item, (_item(campaign, item, ids, foods[item.claim.key], scenes, sets, visits) for item in items))
     _insert(session, ItemFood, (food for item in items for food in _foods(item.claim, ids, foods[item.claim.key])))
     _insert(
         session,
@@ -115,6 +118,7 @@ def _item(
     ids: Mapping[str, uuid.UUID],
     foods: list[KnownFood],
     scenes: Mapping[str, uuid.UUID],
+    sets: Mapping[str, uuid.UUID],
     visits: Visits,
 ) -> dict[str, Any]:
     claim = item.claim
@@ -135,6 +139,8 @@ def _item(
         "seed": claim.seed,
         "revision": item.revision,
         "revision_of_id": ids[claim.revision_of] if claim.revision_of else None,
+        "candidate_set_id": sets[claim.candidate_set] if claim.candidate_set else None,
+        "hold": Hold.CANDIDATES if claim.candidate_set else None,
         "priority": 0,
         "shuffle": shuffle_of(campaign.id, claim.key),
         "status": Status.PENDING,

@@ -12,6 +12,7 @@ from app.adjudication import overview
 from app.campaigns import service as campaigns
 from app.campaigns.models import CampaignStatus
 from app.items import queries as items
+from app.judgments import audits
 from app.web.render import redirect, render
 from app.web.session import SessionDep
 
@@ -41,6 +42,7 @@ def campaign_page(request: Request, session: SessionDep, account: Researcher, sl
         campaign=campaign,
         policy=policy,
         policy_words=overview.policy_words(policy),
+        audit=audits.estimate(session, campaign.id),
         progress=items.progress(session, campaign.id),
         overview=overview.overview(session, campaign),
         country_name=geography.name_of,

@@ -27,7 +27,9 @@ def register(cli: typer.Typer) -> None:
 def import_command(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Tables, or folders in the CultureMix layout.")],
     campaign: Annotated[str, typer.Option(help="Name of the campaign; a new one is made.")],
-    policy: Annotated[str | None, typer.Option(help="Rule of a new campaign; fixed-3 when not given.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="Rule of a new campaign: adaptive, or fixed-K; fixed-3 when not given.")
+    ] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of the images, if not the table's own.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List every faulty row and write nothing.")] = False,
     json: JsonFlag = False,

@@ -29,7 +29,10 @@ class Audit(NamedTuple):
     share: Estimate
 
     def as_json(self) -> dict[str, Any]:
-        return {"n": self.n, "wrong": self.wrong, "pending": self.pending, "share_wrong": self.share.as_json()}
+        share = {
+            key: round(value, 9) if isinstance(value, float) else value for key, value in self.share.as_json().items()
+        }
+        return {"n": self.n, "wrong": self.wrong, "pending": self.pending, "share_wrong": share, "words": self.words}
 
     @property
     def words(self) -> str:

@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 from app.campaigns.models import Campaign, Policy
 from app.errors import Conflict, Invalid
 from app.items.pictures import original_key
+from app.judgments import audits
 from app.releases.agreement import campaign_agreement
 from app.releases.formats import manifest as manifests
 from app.releases.formats.card import card
@@ -98,6 +99,7 @@ def write_release(
         frozen_at=max(item.decided_at for item in planned).astimezone(UTC).isoformat(),
         excluded=excluded(session, campaign),
         agreement=campaign_agreement(session, campaign),
+        audit=audits.estimate(session, campaign.id),
         parent=parent,
         neutralised=tables.neutralised,
     )

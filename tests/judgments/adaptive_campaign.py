@@ -82,3 +82,16 @@ def visit(session: Session, campaign: Campaign, item: Item, account: Account | N
 
 def said(question: str, vote: str) -> dict[str, Any]:
     return answer(vote, *(["other_country"] if (question, vote) == ("food1_origin", "no") else []))
+
+
+def on_test(session: Session, item: Item) -> Claim:
+    """A test claim of a gold item, as the queue hands it out."""
+    person = make_account(session)
+    policy = policy_of(session, session.get_one(Campaign, item.campaign_id))
+    claim = Claim(
+        item_id=item.id, account_id=person.id, campaign_id=item.campaign_id, policy_id=policy.id, is_test=True,
+        leased_at=item.created_at, expires_at=item.created_at.replace(year=2100),
+    )  # fmt: skip
+    session.add(claim)
+    session.flush()
+    return claim

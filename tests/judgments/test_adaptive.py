@@ -23,7 +23,16 @@ from app.judgments.service import AlreadyDecided, Answers
 from app.judgments.tallies import counted_afresh, rebuild, up_to_date
 from app.judgments.tally_models import CountedVotes
 from tests.factories import make_account, make_item
-from tests.judgments.adaptive_campaign import CAREFUL, CARELESS, adaptive_campaign, modelled, policy_of, take, visit
+from tests.judgments.adaptive_campaign import (
+    CAREFUL,
+    CARELESS,
+    adaptive_campaign,
+    modelled,
+    on_test,
+    policy_of,
+    take,
+    visit,
+)
 from tests.judgments.answers import all_yes, answer
 
 IDENTITY, ORIGIN = "food1_identity", "food1_origin"
@@ -208,21 +217,6 @@ def test_an_item_sent_back_ends_when_nobody_fresh_is_left(session: Session) -> N
     visit(session, campaign, item, fresh[0])
     visit(session, campaign, item, fresh[1], food1_identity="no")
     assert (item.status, counts(item)) == (Status.DISPUTED, (4, 4, 4))
-
-
-def on_test(session: Session, item: Item) -> Claim:
-    """A test claim of a gold item, as the queue hands it out."""
-    person = make_account(session)
-    policy_id = session.execute(
-        sa.text("SELECT max(id) FROM policy WHERE campaign_id = :c"), {"c": item.campaign_id}
-    ).scalar_one()
-    claim = Claim(
-        item_id=item.id, account_id=person.id, campaign_id=item.campaign_id, policy_id=policy_id, is_test=True,
-        leased_at=item.created_at, expires_at=item.created_at.replace(year=2100),
-    )  # fmt: skip
-    session.add(claim)
-    session.flush()
-    return claim
 
 
 def test_a_test_answer_looks_counted_and_moves_nothing_but_what_is_known_of_its_rater(session: Session) -> None:

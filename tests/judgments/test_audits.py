@@ -15,6 +15,7 @@ from app.db import now
 from app.items.models import Item, Status
 from app.judgments import audits
 from app.judgments.models import Decision, Method
+from tests.conftest import SignIn
 from tests.factories import make_account, make_campaign, make_item
 from tests.judgments.adaptive_campaign import adaptive_campaign, policy_of, visit
 
@@ -153,3 +154,14 @@ def test_the_estimate_counts_what_fresh_people_said(session: Session, campaign: 
     settled = audits.estimate(session, campaign.id)
     assert settled is not None
     assert (settled.n, settled.wrong, settled.pending) == (5, 2, 1)
+
+
+def test_admins_read_the_estimate_on_the_campaigns_page(
+    session: Session, campaign: Campaign, fresh: list[Account], browse: SignIn
+) -> None:
+    plain = make_campaign(session)
+    judged(session, campaign, "yes", "yes", "yes", "yes")
+    pages = [browse(make_account(session, Role.ADMIN)).get(f"/campaigns/{one.slug}").text for one in (campaign, plain)]
+    assert "Estimated share of wrong items among the approved: 0.0 % [0.0, 79.3], from 1 approved" in pages[0]
+    assert "A posterior is not an error rate" in pages[0]
+    assert "second look" not in pages[1]

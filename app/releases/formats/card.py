@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.campaigns.parameters import ADAPTIVE
 from app.releases.formats.manifest import LICENCE
 
 _SIZES = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")]
@@ -65,6 +66,7 @@ def _text(manifest: Mapping[str, Any], splits: Sequence[str]) -> str:
     split_rows = [
         (f"`{split}`", f"{counts['by_split'][split]:,}", f"{counts['families_by_split'][split]:,}") for split in splits
     ]
+    most = "at most " if rule["name"] == ADAPTIVE else ""
     neutralised = sum(manifest["neutralised_cells"].values())
     simulated = (
         f"\n> **{manifest['simulated_judgments']:,} judgments here were made by simulated annotators.** They try the "
@@ -115,16 +117,22 @@ two of them; the *second* food of an MF or MFB item may well be the first food o
 ## How it was judged
 
 {counts["judgments"]:,} counted judgments by {counts["annotators"]:,} annotators. Rule `{rule["name"]}` with
-{rule["overlap"]} judgments an item; decided by {decided}. The wording is version {manifest["wording_version"]}; every
-question with its reasons stands in `manifest.json`.
+{most}{rule["overlap"]} judgments an item; decided by {decided}. The wording is version {manifest["wording_version"]};
+every question with its reasons stands in `manifest.json`.
 
-{_agreement(manifest["agreement"])}
+{_audit(manifest["audit"])}{_agreement(manifest["agreement"])}
 
 ## Licence
 
 Creative Commons Attribution-ShareAlike 4.0, the licence of the CultureMix benchmark (E. Kim et al., 2025,
 arXiv 2511.22787): keep the attribution. Images composed from other photographs also keep those photographs' terms.
 """
+
+
+def _audit(audit: Mapping[str, Any] | None) -> str:
+    if audit is None:
+        return ""
+    return f"{audit['words']} A posterior, where one stands beside an item, is not an error rate.\n\n"
 
 
 def _agreement(agreement: Mapping[str, Any]) -> str:

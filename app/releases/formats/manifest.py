@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.campaigns.models import Campaign, Policy
+from app.judgments.audits import Audit
 from app.releases.models import Release
 from app.releases.outbox import FileEntry
 from app.releases.snapshot import FrozenItem
@@ -71,10 +72,12 @@ def document(
     frozen_at: str,
     excluded: Mapping[str, int],
     agreement: Mapping[str, Any],
+    audit: Audit | None,
     parent: Release | None,
     neutralised: Mapping[str, int],
 ) -> dict[str, Any]:
-    """The manifest without its files. `policies` are those that judgments or decisions here were made under."""
+    """The manifest without its files. `policies` are those that judgments or decisions here were made under; `audit` is
+    null for a campaign that asks for none."""
     current = next(policy for policy in policies if policy.version == campaign.policy_version)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -93,6 +96,7 @@ def document(
         "simulated_judgments": counts.simulated,
         "counts": counts.as_json(excluded),
         "agreement": dict(agreement),
+        "audit": audit.as_json() if audit else None,
         "neutralised_cells": _in_order(neutralised),
     }
 
@@ -114,6 +118,7 @@ def _policy(policy: Policy) -> dict[str, Any]:
         "version": policy.version,
         "rule": policy.rule,
         "overlap": policy.overlap,
+        "parameters": policy.parameters,
         "questions": policy.questions,
     }
 

@@ -22,7 +22,7 @@ _REMEMBERED: Final = 10_000
 
 _counted: dict[tuple[uuid.UUID, uuid.UUID], tuple[int, float]] = {}
 _in_lanes: dict[tuple[object, ...], tuple[int, float]] = {}
-_nothing: dict[tuple[object, ...], float] = {}
+_nothing: dict[tuple[object, ...], tuple[str, float]] = {}
 
 _IN_LANES = f"item.campaign_id = :campaign AND item.lane = ANY(CAST(:lanes AS text[])) AND {CLAIMABLE}"
 _FREE = sa.text(
@@ -98,16 +98,28 @@ def _tests_among(session: Session, who: Asker, n_ordinary: int) -> int:
     return int(session.execute(_UNSEEN_GOLD, who.scope | {"limit": planned}).scalar_one()) if planned else 0
 
 
-def is_known_empty(who: Asker, before: Before) -> bool:
-    """Whether there was nothing for this person a moment ago, in a campaign that is long to look through."""
-    return time.monotonic() < _nothing.get(_situation(who, before), 0.0)
+def known_reason(who: Asker, before: Before) -> str | None:
+    """Why there was nothing for this person a moment ago, in a campaign that is long to look through."""
+    reason, until = _nothing.get(_situation(who, before), (None, 0.0))
+    return reason if time.monotonic() < until else None
 
 
-def found_nothing(session: Session, who: Asker, before: Before, took: float) -> None:
-    """Remembers it for up to a minute where looking, which took so many seconds, meant passing over thousands of
-    items. Work that comes up meanwhile is found after that."""
-    if int(session.execute(_IS_BIG, who.scope | {"limit": BIG + 1}).scalar_one()) > BIG:
-        _remember(_nothing, _situation(who, before), time.monotonic() + min(60.0, max(STALE_SECONDS, 50 * took)))
+def found_nothing(
+    session: Session, who: Asker, before: Before, campaign: Campaign, took: float, *, holds_some: bool
+) -> str | None:
+    """Why there is nothing, as a sentence, unless the person has something still.
+
+    It is remembered for up to a minute where looking, which took so many seconds, meant passing over thousands of
+    items. Work that comes up meanwhile is found after that.
+    """
+    is_big = int(session.execute(_IS_BIG, who.scope | {"limit": BIG + 1}).scalar_one()) > BIG
+    if holds_some and not is_big:
+        return None
+    reason = why_none(session, who, before, campaign)
+    if is_big:
+        until = time.monotonic() + min(60.0, max(STALE_SECONDS, 50 * took))
+        _remember(_nothing, _situation(who, before), (reason, until))
+    return reason
 
 
 def look_again(account_id: uuid.UUID, campaign_id: uuid.UUID) -> None:
@@ -140,8 +152,13 @@ _LANES = sa.text(
     SELECT lane FROM step WHERE lane IS NOT NULL
     """  # noqa: S608
 )
+# Candidates of one set and revisions of one image are of one family, so what has to wait is found by family.
 _MUST_WAIT = sa.text(
-    f"SELECT EXISTS (SELECT 1 FROM item WHERE {_IN_LANES} AND {QUALIFIED} AND NOT {FITS} AND {UNSEEN})"  # noqa: S608
+    f"""
+    SELECT EXISTS (
+        SELECT 1 FROM item WHERE item.family_id = ANY(CAST(:near AS uuid[])) AND {_IN_LANES} AND {QUALIFIED}
+          AND NOT {FITS} AND {UNSEEN})
+    """  # noqa: S608
 )
 _REST = sa.text(
     """
@@ -164,7 +181,8 @@ def why_none(session: Session, who: Asker, before: Before, campaign: Campaign) -
     """The sentence for an empty list. It tells nothing about other people's answers, or about what is known."""
     lanes = set(session.execute(_LANES, who.scope).scalars())
     mine = {lane.name for lane in who.lanes}
-    if before.given and lanes & mine and session.execute(_MUST_WAIT, who.scope | before.scope).scalar_one():
+    near = {"near": [earlier.family_id for earlier in before.given]}
+    if before.given and lanes & mine and session.execute(_MUST_WAIT, who.scope | before.scope | near).scalar_one():
         return (
             "What is left resembles what you judged just now, and should be looked at afresh: "
             "it comes when other images lie between, or after an hour."

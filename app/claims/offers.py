@@ -152,34 +152,37 @@ def _ordinary(deep: int) -> sa.TextClause:
 
 
 _DEPTHS = (16, 80)
-_ORDINARY = {deep: _ordinary(deep) for deep in _DEPTHS}
+ORDINARY = {deep: _ordinary(deep) for deep in _DEPTHS}
 _DEEP_DOWN = _ordinary(1000)
 """For when others hold the first ones of every lane."""
+GOLD_LOOK: Final = 200
+"""Gold items looked at on either side of the random place; a test that can't be found there is left out."""
 
 
-def _tests(turn: int, from_start: str, is_ordinary: str) -> str:
-    return f"""
-        (SELECT {turn} AS turn, item.id, item.family_id, item.candidate_set_id, {ROOT} AS root
-        FROM (SELECT DISTINCT item_id FROM gold WHERE gold.item_id {from_start} CAST(:start AS uuid)
-                AND withdrawn_at IS NULL ORDER BY item_id OFFSET 0) AS known
-        JOIN item ON item.id = known.item_id
-        WHERE item.campaign_id = :campaign AND (item.hold IS NULL OR item.hold = 'quota')
-          AND {is_ordinary} ({CLAIMABLE} AND item.lane = ANY(CAST(:lanes AS text[]))) AND {FITS} AND {QUALIFIED}
-          AND NOT EXISTS (SELECT 1 FROM claim WHERE claim.item_id = item.id AND claim.account_id = :account OFFSET 0)
-        ORDER BY item.id LIMIT :count)"""  # noqa: S608
-
-
-# First those the person gave back or let lapse, which come again as ordinary items do; then, from a random place on,
-# those they can't meet in the ordinary queue: so that each test is one more than what `remaining` counts there.
-_GOLD = sa.text(
+# First what the person gave back or let lapse, which comes again as ordinary items do; then what they can't meet in the
+# ordinary queue, so that a test is one more than what `remaining` counts there; each from a random place on.
+GOLD = sa.text(
     f"""
-    (SELECT 0 AS turn, item.id, item.family_id, item.candidate_set_id, {ROOT} AS root
-    FROM claim JOIN item ON item.id = claim.item_id
-    WHERE claim.campaign_id = :campaign AND claim.account_id = :account AND claim.ended_at > :since
-      AND claim.is_test AND claim.state IN ('expired', 'released') AND {FITS} AND {QUALIFIED} LIMIT :count)
-    UNION ALL {_tests(1, ">=", "NOT")} UNION ALL {_tests(2, "<", "NOT")}
-    UNION ALL {_tests(3, ">=", "")} UNION ALL {_tests(4, "<", "")}
-    ORDER BY turn LIMIT :count
+    WITH owed AS (
+        SELECT item_id FROM claim
+        WHERE campaign_id = :campaign AND account_id = :account AND ended_at > :since
+          AND is_test AND state IN ('expired', 'released')
+    ),
+    known AS (
+        (SELECT DISTINCT item_id FROM gold WHERE item_id >= CAST(:start AS uuid) AND withdrawn_at IS NULL
+         ORDER BY item_id LIMIT {GOLD_LOOK})
+        UNION (SELECT DISTINCT item_id FROM gold WHERE item_id < CAST(:start AS uuid) AND withdrawn_at IS NULL
+               ORDER BY item_id LIMIT {GOLD_LOOK})
+        UNION SELECT item_id FROM owed
+    )
+    SELECT item.id, item.family_id, item.candidate_set_id, {ROOT} AS root
+    FROM known JOIN item ON item.id = known.item_id
+    WHERE item.campaign_id = :campaign AND (item.hold IS NULL OR item.hold = 'quota') AND {FITS} AND {QUALIFIED}
+      AND (item.id IN (SELECT item_id FROM owed) OR NOT EXISTS (
+        SELECT 1 FROM claim WHERE claim.item_id = item.id AND claim.account_id = :account OFFSET 0))
+    ORDER BY item.id IN (SELECT item_id FROM owed) DESC,
+             {CLAIMABLE} AND item.lane = ANY(CAST(:lanes AS text[])), item.id < CAST(:start AS uuid), item.id
+    LIMIT :count
     """  # noqa: S608  (nothing in it comes from outside)
 )
 
@@ -198,7 +201,7 @@ def choose(session: Session, asker: Asker, before: Before, count: int, at: datet
     scope = asker.scope | {"ranks": [lane.rank for lane in lanes], "since": at - PAUSE, "start": uuid.uuid4()}
     tests: list[Given] = []
     if plan.has_tests:
-        rows = session.execute(_GOLD, scope | before.scope | {"count": count + 2}).all()
+        rows = session.execute(GOLD, scope | before.scope | {"count": count + 2}).all()
         tests = [Given(row.id, row.family_id, row.candidate_set_id, row.root, is_test=True) for row in rows]
     chosen: list[Given] = []
     place = asker.n_claimed
@@ -224,7 +227,7 @@ def _look_for(session: Session, scope: dict[str, Any], chosen: Sequence[Given], 
     there = {item.item_id for item in chosen}
     wanted = count + len(there)
     deep = next((deep for deep in _DEPTHS if deep >= 2 * wanted + 8), None)
-    statements = [_ORDINARY[deep], _DEEP_DOWN] if deep else [_DEEP_DOWN]
+    statements = [ORDINARY[deep], _DEEP_DOWN] if deep else [_DEEP_DOWN]
     found: list[Given] = []
     for statement in statements:
         rows = session.execute(statement, scope | {"count": wanted}).all()

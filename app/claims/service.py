@@ -107,11 +107,13 @@ def claim_next(
         return Work([], left.why_paused(campaign), asker=who)
     at = now()
     mine, before, any_late = offers.look(session, account.id, campaign.id, who.parameters.family_spacing, at)
-    if len(mine) < count and not left.is_known_empty(who, before):
+    reason = left.known_reason(who, before) if len(mine) < count else None
+    if len(mine) < count and reason is None:
         if any_late:
             leases.reclaim(session, campaign.id)
         start = time.monotonic()
         chosen = offers.choose(session, who, before, count - len(mine), at)
+        took = time.monotonic() - start
         if chosen:
             mine += leases.take(
                 session,
@@ -123,8 +125,8 @@ def claim_next(
             )
             who = who._replace(n_claimed=who.n_claimed + len(chosen))
         else:
-            left.found_nothing(session, who, before, time.monotonic() - start)
-    return Work(mine[:count], None if mine else left.why_none(session, who, before, campaign), len(mine), who)
+            reason = left.found_nothing(session, who, before, campaign, took, holds_some=bool(mine))
+    return Work(mine[:count], None if mine else reason, len(mine), who)
 
 
 def open_claims(session: Session, account: Account, campaign: Campaign) -> Sequence[Claim]:

@@ -76,7 +76,7 @@ def _reopen(session: Session, item: Item, policy: Policy) -> bool:
     if item.status is not Status.APPROVED or latest is None or latest.rule != rules.RULE:
         return False  # somebody was quicker
     look = adaptive.look_at(session, item, policy, threshold=latest.detail["threshold"])
-    if look.verdict.outcome == "approved" or look.models == latest.detail["models"]:
+    if look.verdict.outcome == "approved":  # always so by the models that approved it
         return False
     goes_on = look.visits < look.cap and adaptive.is_anybody_left(session, item, look.counted)
     assert policy.id is not None

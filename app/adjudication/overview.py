@@ -10,6 +10,8 @@ from sqlmodel import Session
 
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign, CampaignStatus, Policy
+from app.campaigns.policy_form import rules_of
+from app.campaigns.policy_words import visits_words
 from app.db import now
 from app.items.models import Status, Subtask
 
@@ -204,11 +206,7 @@ def policy_words(policy: Policy) -> str:
     '3 people judge each item. A majority of yes on every question approves it, a majority of no on any rejects it; \
 anything else is disputed.'
     """
-    people = "1 person judges" if policy.overlap == 1 else f"{policy.overlap} people judge"
-    return (
-        f"{people} each item. A majority of yes on every question approves it, a majority of no on any rejects it; "
-        "anything else is disputed."
-    )
+    return visits_words(rules_of(policy))
 
 
 def progress_document(campaign: Campaign, policy: Policy, found: Tally, *, totals_only: bool) -> dict[str, Any]:

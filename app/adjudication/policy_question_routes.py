@@ -149,7 +149,8 @@ def _preview(
     if not found:
         raise policies.NothingDiffers(f"Nothing differs from version {policy.version} yet; change something first.")
     stale = question_form.outdated(question, new)
-    warnings = [f"The English words change and the {name} ones don't; are they still right?" for name in stale]
+    names = " and ".join(filter(None, [", ".join(stale[:-1]), *stale[-1:]]))
+    warnings = [f"The English words change and the {names} ones don't; are they still right?"] if stale else []
     return render(
         request,
         "campaigns/question_preview.html",

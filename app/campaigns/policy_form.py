@@ -65,8 +65,13 @@ def as_typed(rules: Rules) -> dict[str, str]:
         "people": str(rules.overlap if is_fixed else 3),
         "cap": str(ADAPTIVE_CAP if is_fixed else rules.overlap),
         "lease_minutes": f"{rules.lease_seconds / 60:.5g}" if rules.lease_seconds else "",
-        "quotas": "\n".join(f"{group.partition(' ')[2]}: {n}" for group, n in rules.parameters.quotas.items()),
+        "quotas": "\n".join(f"{_named(group)}: {needed}" for group, needed in rules.parameters.quotas.items()),
     } | {name: typed(setting, parameters[name]) for name, setting in SETTINGS.items()}
+
+
+def _named(group: str) -> str:
+    kind, _, name = group.partition(" ")
+    return geography.name_of(name) if kind == "country" else name
 
 
 def read(texts: Mapping[str, str]) -> Rules:

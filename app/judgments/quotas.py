@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from app.campaigns.models import Campaign, Policy
 from app.campaigns.parameters import parameters_of
+from app.judgments.steering import steers
 
 # What was sent back for another look is judged whatever its group has, and so are items with a known answer.
 _FULL = """
@@ -91,6 +92,13 @@ def hold_full_groups(session: Session, campaign: Campaign, policy: Policy) -> No
     session.execute(_LET_GO, scope)
     if full:
         session.execute(_HOLD, scope)
+
+
+@steers
+def look_at_quotas(session: Session, campaign: Campaign, policy: Policy) -> None:
+    """As decisions fall. Where no group has a quota any more, the change of the policy has let all of them go."""
+    if parameters_of(policy).quotas:
+        hold_full_groups(session, campaign, policy)
 
 
 def _full(session: Session, campaign: Campaign, policy: Policy) -> Sequence[str]:

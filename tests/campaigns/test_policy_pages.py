@@ -198,7 +198,7 @@ def test_words_are_shown_as_they_read_and_then_saved(
     page = client.post(QUESTION, data=form).text
     assert "Can you see Kimchi-jjigae?" in words(page)
     assert 'lang="ar" dir="rtl"' in page
-    assert "the Korean ones don't; are they still right?" in words(page)
+    assert "the Korean, Spanish and Arabic ones don't; are they still right?" in words(page)
     assert client.post(QUESTION, data=form | {"step": "save"}).status_code == 303
     policy = current(session, campaign)
     assert [question["text"] for question in policy.questions[::2]] == ["Can you see {food}?"] * 2 + [

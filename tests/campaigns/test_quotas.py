@@ -16,6 +16,7 @@ from app.judgments import priorities
 from app.judgments.fresh import send_back
 from app.judgments.models import Decision
 from app.judgments.quotas import Group, groups, hold_full_groups
+from app.judgments.steering import steer
 from app.settings import Settings
 from tests.adjudication.conftest import judge
 from tests.campaigns.conftest import Change
@@ -98,8 +99,12 @@ def test_a_change_of_the_policy_holds_and_lets_go(fresh_engine: sa.Engine, chang
     with Session(fresh_engine) as session:
         assert session.get_one(Item, item).hold is Hold.QUOTA
     change("sample", quotas={"subtask SF": 2})
-    with Session(fresh_engine) as session:
+    with transaction(fresh_engine) as session:
         assert session.get_one(Item, item).hold is None
+        make_item(session, campaign, status=Status.APPROVED)
+    steer(fresh_engine)
+    with Session(fresh_engine) as session:
+        assert session.get_one(Item, item).hold is Hold.QUOTA
 
 
 def test_items_of_a_higher_priority_are_handed_out_first(fresh_engine: sa.Engine, settings: Settings) -> None:

@@ -1,5 +1,7 @@
 """How a campaign is doing, its agreement and its items, for programs (CONTRACT §4)."""
 
+import time
+import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -28,8 +30,20 @@ GRID_PARAMETERS = frozenset({"status", "subtask", "country", "name", "cursor", "
 
 @router.get("/campaigns/{slug}")
 def progress(slug: str, session: SessionDep, account: SignedIn) -> dict[str, Any]:
-    """Items by decision and subtask, judgments, and the policy. Annotators get totals only."""
-    return _progress(session, slug, totals_only=account.role is Role.ANNOTATOR)
+    """Items by decision and subtask, judgments, and the policy. Annotators get totals only, new once an hour: figures
+    that move with each judgment that counts would tell tests from the others."""
+    if account.role is not Role.ANNOTATOR:
+        return _progress(session, slug)
+    hour = int(time.time() // 3600)
+    key = (campaigns.get(session, slug).id, hour)
+    if key not in _totals:
+        for old in [old for old in _totals if old[1] != hour]:
+            _totals.pop(old, None)
+        _totals[key] = _progress(session, slug, totals_only=True)
+    return _totals[key]
+
+
+_totals: dict[tuple[uuid.UUID, int], dict[str, Any]] = {}
 
 
 def _progress(session: Session, slug: str, *, totals_only: bool = False) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
 from app.claims.askers import Asker, asker
 from app.claims.mixing import Plan
-from app.claims.offers import CLAIMABLE, FITS, QUALIFIED, UNSEEN, Before
+from app.claims.offers import CLAIMABLE, FITS, OWED, PAUSE, QUALIFIED, UNSEEN, Before
+from app.db import now
 
 MANY: Final = 200
 STALE_SECONDS: Final = 10.0
@@ -45,12 +46,12 @@ _UNSEEN_GOLD = sa.text(
         SELECT DISTINCT item.id FROM gold JOIN item ON item.id = gold.item_id
         WHERE gold.withdrawn_at IS NULL AND item.campaign_id = :campaign AND (item.hold IS NULL OR item.hold = 'quota')
           AND NOT ({CLAIMABLE} AND item.lane = ANY(CAST(:lanes AS text[]))) AND {QUALIFIED}
-          AND NOT EXISTS (SELECT 1 FROM claim WHERE claim.item_id = item.id AND claim.account_id = :account
-                            AND (NOT is_test OR state IN ('open', 'judged', 'skipped')))
+          AND NOT EXISTS (SELECT 1 FROM claim WHERE claim.item_id = item.id AND claim.account_id = :account)
         LIMIT :limit
     ) AS unseen
     """  # noqa: S608
 )
+_OWED = sa.text(f"SELECT count(*) FROM ({OWED}) AS owed")  # noqa: S608
 
 
 def remaining(session: Session, account: Account, campaign: Campaign, holding: int, who: Asker | None = None) -> int:
@@ -95,7 +96,10 @@ def _tests_among(session: Session, who: Asker, n_ordinary: int) -> int:
         planned = plan.by(who.n_claimed + n_ordinary) - plan.by(who.n_claimed)
     else:
         planned = plan.among(who.n_claimed, n_ordinary)
-    return int(session.execute(_UNSEEN_GOLD, who.scope | {"limit": planned}).scalar_one()) if planned else 0
+    owed = int(session.execute(_OWED, who.scope | {"since": now() - PAUSE}).scalar_one())
+    if not planned:
+        return owed
+    return owed + int(session.execute(_UNSEEN_GOLD, who.scope | {"limit": planned}).scalar_one())
 
 
 def known_reason(who: Asker, before: Before) -> str | None:

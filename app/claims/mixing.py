@@ -45,8 +45,11 @@ class Plan(NamedTuple):
         return whole + (demanded(self.parameters, n) - whole > self._place(whole + 1))
 
     def is_test(self, n: int) -> bool:
-        """Whether the person's `n`-th item is one, from 1."""
-        return self.has_tests and self.by(n) > self.by(n - 1)
+        """Whether the person's `n`-th item is one, from 1. Of two in one place the second comes right after."""
+        if not self.has_tests:
+            return False
+        before = self.by(n - 1)
+        return self.by(n) > before or (n > 1 and before - self.by(n - 2) > 1)
 
     def among(self, n_before: int, n_ordinary: int) -> int:
         """How many tests lie between the `n_ordinary` next ordinary items and before them."""

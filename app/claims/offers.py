@@ -34,15 +34,23 @@ FITS: Final = f"""(item.family_id <> ALL(CAST(:families AS uuid[]))
     AND (item.candidate_set_id IS NULL OR item.candidate_set_id IS DISTINCT FROM CAST(:candidates AS uuid))
     AND {ROOT} IS DISTINCT FROM CAST(:root AS uuid))"""
 
+OWED: Final = """
+    SELECT item_id FROM claim
+    WHERE campaign_id = :campaign AND account_id = :account AND ended_at > :since
+      AND is_test AND state IN ('expired', 'released')
+"""
+
 
 class Given(NamedTuple):
-    """An item in the order a person is given them. `root` is the first revision of its image."""
+    """An item in the order a person is given them. `root` is the first revision of its image. A test is `is_owed` once
+    the person gave it back or let it lapse."""
 
     item_id: uuid.UUID
     family_id: uuid.UUID
     candidate_set_id: uuid.UUID | None
     root: uuid.UUID
     is_test: bool = False
+    is_owed: bool = False
 
 
 class Before(NamedTuple):
@@ -163,11 +171,7 @@ GOLD_LOOK: Final = 200
 # ordinary queue, so that a test is one more than what `remaining` counts there; each from a random place on.
 GOLD = sa.text(
     f"""
-    WITH owed AS (
-        SELECT item_id FROM claim
-        WHERE campaign_id = :campaign AND account_id = :account AND ended_at > :since
-          AND is_test AND state IN ('expired', 'released')
-    ),
+    WITH owed AS ({OWED}),
     known AS (
         (SELECT DISTINCT item_id FROM gold WHERE item_id >= CAST(:start AS uuid) AND withdrawn_at IS NULL
          ORDER BY item_id LIMIT {GOLD_LOOK})
@@ -175,13 +179,13 @@ GOLD = sa.text(
                ORDER BY item_id LIMIT {GOLD_LOOK})
         UNION SELECT item_id FROM owed
     )
-    SELECT item.id, item.family_id, item.candidate_set_id, {ROOT} AS root
-    FROM known JOIN item ON item.id = known.item_id
+    SELECT item.id, item.family_id, item.candidate_set_id, {ROOT} AS root, owed.item_id IS NOT NULL AS is_owed
+    FROM known JOIN item ON item.id = known.item_id LEFT JOIN owed ON owed.item_id = item.id
     WHERE item.campaign_id = :campaign AND (item.hold IS NULL OR item.hold = 'quota') AND {FITS} AND {QUALIFIED}
-      AND (item.id IN (SELECT item_id FROM owed) OR NOT EXISTS (
+      AND (owed.item_id IS NOT NULL OR NOT EXISTS (
         SELECT 1 FROM claim WHERE claim.item_id = item.id AND claim.account_id = :account OFFSET 0))
-    ORDER BY item.id IN (SELECT item_id FROM owed) DESC,
-             {CLAIMABLE} AND item.lane = ANY(CAST(:lanes AS text[])), item.id < CAST(:start AS uuid), item.id
+    ORDER BY is_owed DESC, {CLAIMABLE} AND item.lane = ANY(CAST(:lanes AS text[])),
+             item.id < CAST(:start AS uuid), item.id
     LIMIT :count
     """  # noqa: S608  (nothing in it comes from outside)
 )
@@ -202,23 +206,22 @@ def choose(session: Session, asker: Asker, before: Before, count: int, at: datet
     tests: list[Given] = []
     if plan.has_tests:
         rows = session.execute(GOLD, scope | before.scope | {"count": count + 2}).all()
-        tests = [Given(row.id, row.family_id, row.candidate_set_id, row.root, is_test=True) for row in rows]
+        tests = [Given(row.id, row.family_id, row.candidate_set_id, row.root, True, row.is_owed) for row in rows]
     chosen: list[Given] = []
-    place = asker.n_claimed
+    found: list[Given] = []
     while len(chosen) < count:
-        found = _look_for(session, scope | before.scope, chosen, count - len(chosen))
-        if not found:
+        if not any(before.fits(item) for item in found):
+            found = _look_for(session, scope | before.scope, chosen, count - len(chosen))
+        # Tests lie before ordinary items, never after the last one.
+        is_due = bool(found) and plan.is_test(asker.n_claimed + len(chosen) + 1)
+        fitting = [item for item in tests if before.fits(item) and (is_due or item.is_owed)]
+        fitting += [item for item in found if before.fits(item)]
+        if not fitting:
             break
-        while found and len(chosen) < count:
-            due = plan.is_test(place + len(chosen) + 1)
-            taken = next((item for item in tests if before.fits(item)), None) if due else None
-            if taken is None:
-                taken = next((item for item in found if before.fits(item)), None)
-            if taken is None:
-                break
-            (tests if taken.is_test else found).remove(taken)
-            chosen.append(taken)
-            before = before.then(taken)
+        taken = fitting[0]
+        (tests if taken.is_test else found).remove(taken)
+        chosen.append(taken)
+        before = before.then(taken)
     return chosen
 
 

@@ -1,0 +1,64 @@
+"""Somebody leaves the pool: their answers on what is undecided count no more, and others are asked."""
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.accounts.models import Role
+from app.adjudication.recheck import recheck
+from app.claims import service as claims
+from app.claims.models import ClaimState
+from app.judgments import service as judgments
+from tests.claims.test_claims import claim
+from tests.claims.test_lanes import counts, knows, make_routed
+from tests.factories import make_account, make_campaign, make_item
+from tests.judgments.answers import all_yes
+
+
+def test_counted_answers_on_undecided_items_become_surplus_and_places_are_free(session: Session) -> None:
+    campaign = make_campaign(session, policy="fixed-2")
+    spammer, other = make_account(session), make_account(session)
+    decided, undecided = make_item(session, campaign, priority=2), make_item(session, campaign, priority=1)
+    held = make_item(session, campaign)
+    for account, n in ((other, 1), (spammer, 2)):
+        for mine in claim(session, account, campaign, count=n).claims:
+            judgments.submit(session, account, mine.id, all_yes())
+    lease = claim(session, spammer, campaign).claims[0]
+    assert claims.set_aside(session, spammer, campaign) == claims.SetAside(1, 1)
+    assert (counts(session, decided), counts(session, undecided), counts(session, held)) == (
+        (2, 0, 2),
+        (0, 0, 0),
+        (0, 0, 0),
+    )
+    session.refresh(lease)
+    assert lease.state is ClaimState.RELEASED
+    slots = "SELECT slot FROM claim WHERE state = 'judged' AND item_id = :item AND account_id = :account"
+    where = {"item": undecided.id, "account": spammer.id}
+    assert session.execute(sa.text(slots), where).scalar_one() is None
+    changed = "SELECT count(*) FROM vote_change WHERE item_id = :item"
+    assert session.execute(sa.text(changed), where).scalar_one() == 2
+    for account in (other, make_account(session)):
+        for mine in claim(session, account, campaign, count=2).claims:
+            judgments.submit(session, account, mine.id, all_yes())
+    assert counts(session, undecided) == (2, 0, 2)
+    assert claims.set_aside(session, spammer, campaign) == claims.SetAside(0, 0)
+
+
+def test_an_insiders_place_is_an_insiders_again(session: Session) -> None:
+    campaign = make_routed(session, insiders=1)
+    item = make_item(session, campaign)
+    insider = knows(session, make_account(session), "EG")
+    judgments.submit(session, insider, claim(session, insider, campaign).claims[0].id, all_yes())
+    claims.set_aside(session, insider, campaign)
+    assert counts(session, item) == (0, 1, 0)
+
+
+def test_judgments_from_before_an_item_was_sent_back_stay(session: Session) -> None:
+    campaign = make_campaign(session, policy="fixed-1")
+    item = make_item(session, campaign)
+    first, fresh = make_account(session), make_account(session)
+    judgments.submit(session, first, claim(session, first, campaign).claims[0].id, all_yes())
+    recheck(session, make_account(session, Role.ADMIN), item.id, "Look again.")
+    assert claims.set_aside(session, first, campaign) == claims.SetAside(0, 0)
+    judgments.submit(session, fresh, claim(session, fresh, campaign).claims[0].id, all_yes())
+    session.refresh(item)
+    assert (item.status.value, item.judged) == ("approved", 2)

@@ -18,7 +18,7 @@ from app.campaigns.parameters import parameters_of
 from app.claims.models import Claim
 from app.db import now
 from app.errors import Invalid
-from app.gold import exams, explaining
+from app.gold import exams, explaining, marking
 from app.gold.scores import QUESTION_NAMES
 from app.items.cards import card_facts
 from app.judgments import preferences, views
@@ -154,7 +154,7 @@ def _feedback(
         exam=exam,
         card=_view(session, policy, item_id),
         place=exam.items.index(str(item_id)) + 1,
-        marks=exams.marks(session, exam)[str(item_id)],
+        marks=marking.marks(session, exam)[str(item_id)],
         explained=explaining.explained(session, policy, item_id),
     )
 
@@ -171,7 +171,7 @@ def _end(
         exam=exam,
         parameters=parameters_of(policy),
         state=next(state for state in states if state.region == exam.region),
-        by_question=exams.by_question(exams.marks(session, exam)),
+        by_question=marking.by_question(marking.marks(session, exam)),
         names=QUESTION_NAMES,
         words=tables,
     )

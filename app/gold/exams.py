@@ -6,7 +6,7 @@ An exam is kept answer by answer, so that a reload or another day goes on where 
 import random
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -20,8 +20,8 @@ from app.campaigns.models import Campaign, Exam, ExamKind, Policy, Qualification
 from app.campaigns.parameters import Parameters, parameters_of
 from app.db import now
 from app.errors import Conflict, NotFound
-from app.gold.scores import QUESTION_NAMES, Right
-from app.items.models import Gold, Item
+from app.gold import marking
+from app.items.models import Item
 from app.judgments.service import Answers, checked
 
 _random: Final = random.SystemRandom()
@@ -29,17 +29,6 @@ _random: Final = random.SystemRandom()
 
 class NoExam(Conflict):
     """A training or test that can't be begun."""
-
-
-class Mark(NamedTuple):
-    """What was answered to a question of an exam's item, and what is known."""
-
-    given: str
-    truth: str
-
-    @property
-    def is_right(self) -> bool:
-        return self.given == self.truth
 
 
 class RegionState(NamedTuple):
@@ -232,7 +221,7 @@ def answer(
 
 def _finish(session: Session, account: Account, campaign: Campaign, policy: Policy, exam: Exam) -> None:
     exam.finished_at = now()
-    total = _total(marks(session, exam))
+    total = marking.total(marking.marks(session, exam))
     exam.score = total.right / total.n if total.n else None
     if exam.kind is ExamKind.TEST:
         _grade(session, account, campaign, policy, exam)
@@ -270,36 +259,6 @@ def _knows(session: Session, account: Account, region: str) -> None:
     )
 
 
-def marks(session: Session, exam: Exam) -> Mapping[str, Mapping[str, Mark]]:
-    """{item: {question: Mark}} of what was answered and is known; nothing of withdrawn gold."""
-    rows = session.exec(
-        select(Gold).where(
-            col(Gold.item_id).in_([uuid.UUID(id_) for id_ in exam.answers]), col(Gold.withdrawn_at).is_(None)
-        )
-    ).all()
-    found: dict[str, dict[str, Mark]] = {id_: {} for id_ in exam.items if id_ in exam.answers}
-    for key in QUESTION_NAMES:
-        for row in rows:
-            given: Mapping[str, Any] = exam.answers[str(row.item_id)]
-            if row.question == key and key in given:
-                found[str(row.item_id)][key] = Mark(given[key]["answer"], row.answer)
-    return found
-
-
-def _total(marked: Mapping[str, Mapping[str, Mark]]) -> Right:
-    every = [mark for of_item in marked.values() for mark in of_item.values()]
-    return Right(len(every), sum(mark.is_right for mark in every))
-
-
-def by_question(marked: Mapping[str, Mapping[str, Mark]]) -> Mapping[str, Right]:
-    found = {}
-    for key in QUESTION_NAMES:
-        own = [of_item[key] for of_item in marked.values() if key in of_item]
-        if own:
-            found[key] = Right(len(own), sum(mark.is_right for mark in own))
-    return found
-
-
 def rescore(session: Session, item: Item) -> None:
     """After gold was withdrawn or came back: the scores of finished exams follow. Whoever passes by that is qualified;
     who has passed stays so."""
@@ -315,7 +274,7 @@ def rescore(session: Session, item: Item) -> None:
         .order_by(col(Exam.account_id), col(Exam.id))
     ).all()
     for exam in held:
-        total = _total(marks(session, exam))
+        total = marking.total(marking.marks(session, exam))
         exam.score = total.right / total.n if total.n else None
         if exam.kind is ExamKind.TEST and exam.score is not None and not exam.has_passed:
             account = session.get_one(Account, exam.account_id)

@@ -17,6 +17,7 @@ PAGES = {
     "nobody": ["/sign-in", "{invite}", "/no-such-page"],
     "ana": [
         *("/account", "/judge", "/judge/sf", "/judge/mfb", "/judge/one", "{earlier}", "/patterns"),
+        "/judge/crowd/qualify",
         *("/no-such-page", "/people"),
     ],
     "remy": [
@@ -25,9 +26,10 @@ PAGES = {
         *("/runs", "/runs/{run}", "/runs/{other_run}/answers?outcome=country_wrong", "/runs/compare"),
     ],
     "ada": [
-        *("/people", "/campaigns", "/campaigns/crowd", "/campaigns/sf"),
+        *("/people", "/campaigns", "/campaigns/crowd", "/campaigns/sf", "/messages", "/campaigns/crowd/pay"),
         "/campaigns/crowd/agreement",
         *(f"/campaigns/crowd/agreement?by={by}" for by in ("subtask", "country", "generator", "nobody")),
+        *("/campaigns/crowd/gold", "/campaigns/crowd/gold/{rejected}", "/campaigns/crowd/pool", "/campaigns/sf/pool"),
         *("/campaigns/crowd/items", "/campaigns/crowd/items?status=rejected&subtask=MF", "/campaigns/sf/items?name=x"),
         *(f"/campaigns/crowd/items/{{{status}}}" for status in ("approved", "rejected", "disputed", "pending")),
         *(

@@ -18,7 +18,16 @@ from app.accounts.access import Keys
 from app.accounts.models import Role
 from app.adjudication import api as adjudication_api
 from app.adjudication import item_routes as adjudication_item_routes
-from app.adjudication import job_routes, policy_api, policy_question_routes, policy_routes, queue_routes
+from app.adjudication import (
+    job_routes,
+    message_routes,
+    own_work_routes,
+    pay_routes,
+    policy_api,
+    policy_question_routes,
+    policy_routes,
+    queue_routes,
+)
 from app.adjudication import routes as adjudication_routes
 from app.adjudication.agreement import (
     background_routes,
@@ -60,6 +69,7 @@ ANNOTATOR, ADMIN, RESEARCHER = (role.value for role in (Role.ANNOTATOR, Role.ADM
 
 NAV = (
     NavEntry("Judge", "judgments:start", frozenset({ANNOTATOR})),
+    NavEntry("Your work", "work:mine", frozenset({ANNOTATOR})),
     NavEntry("Campaigns", "adjudication:campaigns", frozenset({ADMIN, RESEARCHER})),
     NavEntry("Releases", "releases:index", frozenset({ADMIN, RESEARCHER})),
     NavEntry("Runs", "evaluation:runs", frozenset({ADMIN, RESEARCHER})),
@@ -93,6 +103,9 @@ ROOMS = (
     policy_question_routes,
     policy_api,
     job_routes,
+    own_work_routes,
+    message_routes,
+    pay_routes,
     adjudication_api,
     gold_routes,
     pool_routes,

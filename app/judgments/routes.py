@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from app.accounts import messages
 from app.accounts.access import Annotator
 from app.accounts.models import Account
 from app.campaigns import service as campaigns
@@ -35,7 +36,8 @@ def start(request: Request, session: SessionDep, account: Annotator) -> Response
     if len(found) == 1:
         return redirect(request, "judgments:judge", slug=found[0].slug)
     rows = [(campaign, work.judged_by(session, account, campaign)) for campaign in found]
-    return render(request, "judgments/start.html", title="Judge", rows=rows)
+    n_unread = len(messages.received(session, account, only_unread=True))
+    return render(request, "judgments/start.html", title="Judge", rows=rows, n_unread=n_unread)
 
 
 @router.get("/judge/{slug}", name="judgments:judge")

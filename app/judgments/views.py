@@ -9,6 +9,7 @@ from fastapi import Request
 from sqlmodel import Session
 from starlette.responses import Response
 
+from app.accounts import messages
 from app.accounts.models import Account
 from app.campaigns.models import Campaign
 from app.claims import queries as work
@@ -56,6 +57,7 @@ def card_page(
         errors=errors,
         editing=editing,
         frozen=frozen,
+        n_unread=len(messages.received(session, account, only_unread=True)),
         **around(session, account, campaign, remaining),
     )
 

@@ -1,6 +1,7 @@
 """A changed policy takes hold of what is undecided, and of nothing else."""
 
 import threading
+import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -201,6 +202,24 @@ def test_an_older_change_leaves_everything_to_the_newer_one(
     assert the_item(fresh_engine).wanted == 5
     with Session(fresh_engine) as session:
         assert session.get_one(Job, job.id).result == {"overtaken_by": 3}
+
+
+def test_an_item_somebody_is_working_on_is_waited_for(fresh_engine: sa.Engine, change: Change) -> None:
+    set_up(fresh_engine, items=3)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(fresh_engine) as session:
+            busy = session.exec(select(Item.id).limit(1).with_for_update(key_share=True)).one()
+            changing = pool.submit(change, SLUG, overlap=5)
+            for _ in range(600):
+                wanted = dict(session.exec(select(Item.id, Item.wanted)).all())
+                if sorted(wanted.values()) == [3, 5, 5]:
+                    break
+                time.sleep(0.05)
+            assert wanted[busy] == 3
+            assert not changing.done()
+        changing.result(timeout=30)
+    with Session(fresh_engine) as session:
+        assert set(session.exec(select(Item.wanted)).all()) == {5}
 
 
 @pytest.mark.parametrize(("before", "after", "judged"), [("fixed-2", 4, 10), ("fixed-5", 3, 30)])

@@ -115,6 +115,11 @@ def all_campaigns(session: Session) -> Sequence[Campaign]:
     return session.exec(select(Campaign).order_by(col(Campaign.created_at))).all()
 
 
+def by_priority(session: Session) -> Sequence[Campaign]:
+    """In the order annotators choose from: the highest priority first, of equal ones the oldest."""
+    return session.exec(select(Campaign).order_by(col(Campaign.priority).desc(), col(Campaign.created_at))).all()
+
+
 def current_policy(session: Session, campaign: Campaign) -> Policy:
     return session.exec(
         select(Policy).where(Policy.campaign_id == campaign.id, Policy.version == campaign.policy_version)

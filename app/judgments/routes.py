@@ -32,7 +32,7 @@ BROKEN = "broken_image"
 @router.get("/judge", name="judgments:start")
 def start(request: Request, session: SessionDep, account: Annotator) -> Response:
     """Straight to work where there is one campaign; else the choice."""
-    found = campaigns.all_campaigns(session)
+    found = campaigns.by_priority(session)
     if len(found) == 1:
         return redirect(request, "judgments:judge", slug=found[0].slug)
     rows = [(campaign, work.judged_by(session, account, campaign)) for campaign in found]

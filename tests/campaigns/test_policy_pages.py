@@ -20,7 +20,7 @@ from app.judgments.models import Judgment
 from app.judgments.service import submit
 from tests.campaigns.conftest import changed, form_for
 from tests.conftest import SignIn
-from tests.factories import make_account, make_item
+from tests.factories import make_account, make_campaign, make_item
 from tests.judgments.answers import all_yes, answer
 
 PAGE = "/campaigns/sample/policy"
@@ -174,6 +174,12 @@ def test_priorities_are_set_and_checked(session: Session, browse: SignIn, campai
     assert client.post(f"{PAGE}/priority", data={"priority": "20"}).status_code == 303
     session.refresh(campaign)
     assert campaign.priority == 20
+    make_campaign(session, "other")
+    choice = browse(make_account(session)).get("/judge").text
+    assert choice.index("/judge/sample") < choice.index("/judge/other")
+    client.post(f"{PAGE}/priority", data={"priority": "-20"})
+    choice = browse(make_account(session)).get("/judge").text
+    assert choice.index("/judge/sample") > choice.index("/judge/other")
     reply = client.post(f"{PAGE}/priority", data={"priority": "high"})
     assert reply.status_code == 422
     assert 'id="priority-error"' in reply.text

@@ -18,7 +18,7 @@ PAGES = {
     "ana": [
         *("/account", "/judge", "/judge/sf", "/judge/mfb", "/judge/one", "{earlier}", "/patterns", "/account/judging"),
         "/judge/crowd/qualify",
-        *("/no-such-page", "/people"),
+        *("/no-such-page", "/people", "/work", "/messages"),
     ],
     "remy": [
         *("/account", "/campaigns", "/campaigns/crowd", "/campaigns/crowd/agreement", "/campaigns/sf/agreement"),

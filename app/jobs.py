@@ -104,7 +104,11 @@ def handles(kind: str) -> Callable[[Handler], Handler]:
     return register
 
 
+TASK = "terroir.work"
+
 queue = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
+_putting = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
+"""Only puts jobs in, on the caller's own connection: in a worker, `queue` speaks to the database in another way."""
 
 
 def start(
@@ -123,7 +127,7 @@ def start(
     session.add(job)
     session.flush()
     connection = session.connection().connection.driver_connection
-    work.configure(connection=connection, queue=queue, priority=priority).defer(job_id=str(job.id))
+    _putting.configure_task(TASK, connection=connection, queue=queue, priority=priority).defer(job_id=str(job.id))
     return job
 
 
@@ -177,7 +181,7 @@ class GivenUp(Exception):
     """The job failed too often."""
 
 
-@queue.task(name="terroir.work", retry=Again())
+@queue.task(name=TASK, retry=Again())
 def work(job_id: str) -> None:
     """Runs one job. What a person can mend fails it at once with its sentence; anything else is tried again."""
     assert _worker is not None, "jobs run in `terroir worker`"

@@ -48,9 +48,7 @@ class Layout(NamedTuple):
 PLAIN: Final = Layout()
 
 
-def picture_of(
-    dishes: Sequence[Path], background: Path | None, draw: random.Random, layout: Layout = PLAIN
-) -> bytes:
+def picture_of(dishes: Sequence[Path], background: Path | None, draw: random.Random, layout: Layout = PLAIN) -> bytes:
     """A 576 × 576 JPEG of one dish, or of two from left to right, on white or on a table before the background.
 
     `draw` decides crop, size, place and light, so that no two items show the same pixels.

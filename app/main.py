@@ -48,6 +48,8 @@ from app.db.schema import require_current_schema
 from app.evaluation.pages import api as run_api
 from app.evaluation.pages import figure_routes, people_routes, standing_routes
 from app.evaluation.pages import routes as run_routes
+from app.generation import candidate_routes
+from app.generation import routes as generation_routes
 from app.gold import exam_routes, pool_routes
 from app.gold import routes as gold_routes
 from app.items import import_routes
@@ -110,6 +112,8 @@ ROOMS = (
     gold_routes,
     pool_routes,
     exam_routes,
+    generation_routes,
+    candidate_routes,
     release_routes,
     release_api,
     standing_routes,  # before a run's own page: “compare” is no run's id

@@ -16,12 +16,13 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 import app.evaluation.jobs
+import app.generation.jobs
 import app.gold.screening
 import app.items.jobs
 import app.judgments.jobs
-import app.judgments.steering
 import app.judgments.policy_change
 import app.judgments.priorities
+import app.judgments.steering
 import app.releases.jobs  # noqa: F401  (all register what the worker can do)
 from app.cli import demo
 from app.cli.common import JsonFlag, complain, installation, say, say_json

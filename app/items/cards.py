@@ -57,7 +57,9 @@ _ITEMS = sa.text(
     SELECT item.id, item.subtask, item.image_sha256, image.width, image.height,
            item.background_id, background.name AS background_name, background.kind AS background_kind,
            background.country AS background_country, photo.image_sha256 AS photo_sha256,
-           photo.attribution, photo.licence, own.image_sha256 AS own_sha256
+           photo.attribution, photo.licence, own.image_sha256 AS own_sha256,
+           (SELECT concat(attribution, ', ', licence) FROM photo WHERE image_sha256 = own.image_sha256
+            ORDER BY photo.key LIMIT 1) AS own_credit
     FROM item JOIN image ON image.sha256 = item.image_sha256
     LEFT JOIN background ON background.id = item.background_id
     LEFT JOIN photo ON photo.id = background.photo_id
@@ -71,6 +73,8 @@ _FOODS = sa.text(
     SELECT item_food.item_id, item_food.slot, item_food.name, item_food.countries,
            item_food.aliases AS own_aliases, food.aliases, food.description,
            photo.image_sha256 AS photo_sha256, photo.attribution, photo.licence, own.image_sha256 AS own_sha256,
+           (SELECT concat(attribution, ', ', licence) FROM photo WHERE image_sha256 = own.image_sha256
+            ORDER BY photo.key LIMIT 1) AS own_credit,
            ARRAY(SELECT country FROM food_origin WHERE food_origin.food_id = food.id ORDER BY country) AS origins
     FROM item_food JOIN food ON food.id = item_food.food_id LEFT JOIN photo ON photo.id = food.photo_id
     LEFT JOIN item_reference AS own ON own.item_id = item_food.item_id AND own.part = 'food' || item_food.slot
@@ -117,7 +121,7 @@ def _card(row: Any, foods: list[FoodFacts]) -> CardFacts:
 
 def _reference(row: Any) -> Reference | None:
     if row.own_sha256 is not None:
-        return Reference(row.own_sha256, None)
+        return Reference(row.own_sha256, row.own_credit)
     if row.photo_sha256 is None:
         return None
     return Reference(row.photo_sha256, f"{row.attribution}, {row.licence}")

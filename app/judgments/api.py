@@ -84,7 +84,7 @@ def claim(
     )
     reply: dict[str, Any] = {
         "claims": [as_json(card) for card in cards_for(session, found.claims)],
-        "remaining": work.remaining(session, account, campaign, found.holding) if found.claims else 0,
+        "remaining": work.remaining(session, account, campaign, found.holding, found.asker) if found.claims else 0,
     }
     if found.reason is not None:
         reply["reason"] = found.reason

@@ -26,11 +26,11 @@ def cards(
     have = set(claim_ids(form.getlist("have")))
     want = str(form.get("want", ""))
     wanted = min(int(want), READY_MANY) if want.isascii() and want.isdigit() else 1
-    count = max(1, min(len(have) + wanted, claims.MAX_CLAIMS))
+    count = max(1, min(len(have) + wanted, claims.MAX_PREPARED))
     lease = claims.lease_seconds(policy, settings.lease_seconds)
-    found = claims.claim_next(session, account, campaign, policy, count=count, lease=lease)
+    found = claims.claim_next(session, account, campaign, policy, count=count, lease=lease, most=claims.MAX_PREPARED)
     new = [claim for claim in found.claims if claim.id not in have][:wanted]
-    remaining = work.remaining(session, account, campaign, found.holding) if found.claims else 0
+    remaining = work.remaining(session, account, campaign, found.holding, found.asker) if found.claims else 0
     return more_cards(request, session, account, campaign, new, remaining=remaining, reason=found.reason)
 
 

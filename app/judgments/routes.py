@@ -145,7 +145,7 @@ def _next_card(
         account,
         campaign,
         found.claims[0] if found.claims else None,
-        remaining=work.remaining(session, account, campaign, found.holding) if found.claims else 0,
+        remaining=work.remaining(session, account, campaign, found.holding, found.asker) if found.claims else 0,
         reason=found.reason,
         errors={"claim": trouble.message} if trouble else {},
         status=trouble.status if trouble else 200,

@@ -69,8 +69,14 @@ def judge_everything(visitor: Visitor, annotator: int) -> int:
         assert image_url is not None
         for key in keys_for(annotator, image_url, page.locator("[data-question]").count()):
             page.keyboard.press(key)
-        page.wait_for_function("claim => document.querySelector('#card')?.dataset.claim !== claim", arg=claim)
+        # The next card is there at once, or comes as soon as the server knows what was answered so far.
+        page.wait_for_function(
+            "claim => document.querySelector('[data-judge]:not([data-holding])')?.dataset.claim !== claim"
+            " && !document.querySelector('[data-holding]')",
+            arg=claim,
+        )
         judged += 1
+    expect(page.locator("[data-outbox-words]")).to_have_text("All sent")
     return judged
 
 

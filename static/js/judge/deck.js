@@ -3,14 +3,13 @@
 
 import { loadAhead, sourceOf } from "./images.js";
 
-const BEAT_MS = 60_000;
+const BEAT_MS = 30_000; // sooner than a lease ends whose page was left (app/claims/held.py): a reload leaves too
 const AWAY_MS = 30 * 60_000;
 const lockName = (claim) => `terroir-card-${claim}`;
 
-export function makeDeck({ account, slug, want, first }) {
+export function makeDeck({ account, slug, want, first, loaded }) {
   let ready = []; // {claim, image, extra, template}
   let current = first?.claim ?? null;
-  let refilling = null;
   let lastSign = performance.now();
   const releases = new Map(); // claim -> lets its lock go
   const headers = { accept: "text/html", "terroir-account": account };
@@ -45,30 +44,31 @@ export function makeDeck({ account, slug, want, first }) {
   }
 
   /** Asks for as many as are missing. `waiting`: claims whose answers have not arrived. What came beside the cards is
-   *  answered: {status, counts, nothing, strip}; status 0 is "not reached". */
+   *  answered: {status, n, counts, nothing, strip}; status 0 is "not reached". */
   async function refill(waiting) {
-    const missing = want - ready.length + (current ? 0 : 1);
+    const missing = Math.max(want - ready.length + (current ? 0 : 1), 0);
     const mine = ready.map((card) => card.claim);
     const have = new Set([current, ...mine, ...waiting, ...(await elsewhere())].filter(Boolean));
     let reply;
     try {
-      reply = await post("cards", [...[...have].map((claim) => ["have", claim]), ["want", String(Math.max(missing, 0))]]);
+      reply = await post("cards", [...[...have].map((claim) => ["have", claim]), ["want", String(missing)]]);
     } catch {
       return { status: 0 };
     }
     if (!reply.ok || !reply.headers.get("content-type")?.startsWith("text/html")) return { status: reply.status };
     const page = new DOMParser().parseFromString(await reply.text(), "text/html").querySelector("[data-cards]");
     if (!page) return { status: 401 }; // a page to sign in on
-    for (const template of page.querySelectorAll("[data-card]")) {
+    const templates = [...page.querySelectorAll("[data-card]")];
+    for (const template of templates) {
       const card = read(template);
       if (!have.has(card.claim) && (await own(card.claim))) ready.push(card);
     }
     ahead();
-    return { status: 200, counts: page.dataset, nothing: page.querySelector("[data-nothing]"), strip: page.querySelector("[data-strip]") };
+    return { status: 200, n: templates.length, counts: page.dataset, nothing: page.querySelector("[data-nothing]"), strip: page.querySelector("[data-strip]") };
   }
 
   function ahead() {
-    loadAhead({ account, cards: ready, shown: shownImage, many: want > 3 });
+    loadAhead({ account, cards: () => ready, shown: () => shownImage, many: want > 3, loaded });
   }
 
   let shownImage = first?.image ?? null;
@@ -104,16 +104,19 @@ export function makeDeck({ account, slug, want, first }) {
     const reply = await post("heartbeat", claims.map((claim) => ["claim", claim])).catch(() => null);
     if (!reply?.ok) return;
     const { held } = await reply.json();
-    for (const card of ready.filter((one) => !held.includes(one.claim))) disown(card.claim);
-    ready = ready.filter((card) => held.includes(card.claim)); // the one on the screen stays: its answer may still count
+    const lost = ready.filter((card) => claims.includes(card.claim) && !held.includes(card.claim));
+    for (const card of lost) disown(card.claim);
+    ready = ready.filter((card) => !lost.includes(card)); // the one on the screen stays: its answer may still count
   }
 
-  /** `keep`: claims with something answered on them, which stay this person's. */
-  function leave(keep) {
-    const claims = [current, ...ready.map((card) => card.claim)].filter((claim) => claim && !keep.includes(claim));
+  /** `begun`: claims with something answered on them, which stay this person's for as long as a lease lasts. */
+  function leave(begun) {
+    const claims = [current, ...ready.map((card) => card.claim)].filter(Boolean);
+    const tell = (path, some) =>
+      some.length && navigator.sendBeacon(`/judge/${slug}/${path}`, new URLSearchParams(some.map((claim) => ["claim", claim])));
     for (const claim of [...releases.keys()]) disown(claim);
-    if (!claims.length) return;
-    navigator.sendBeacon(`/judge/${slug}/leave`, new URLSearchParams(claims.map((claim) => ["claim", claim])));
+    tell("leave", claims.filter((claim) => !begun.includes(claim)));
+    tell("heartbeat", claims.filter((claim) => begun.includes(claim)));
   }
 
   /** Back from the browser's memory of pages: others may have taken cards meanwhile. */
@@ -130,8 +133,7 @@ export function makeDeck({ account, slug, want, first }) {
   addEventListener("online", beat);
 
   return {
-    own, draw, take, putBack, done, beat, leave, comeBack, ahead,
-    refill: (waiting) => (refilling ??= refill(waiting).finally(() => (refilling = null))),
+    own, draw, take, putBack, done, beat, leave, comeBack, ahead, refill,
     count: () => ready.length,
     drop: (claim) => (ready = ready.filter((card) => card.claim !== claim)),
   };

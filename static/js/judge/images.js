@@ -4,6 +4,7 @@
 const DECODED = 4;
 const held = new Map(); // address -> {image, src}; holding the object keeps the decoded picture in memory
 let queue = Promise.resolve();
+let isQueued = false;
 
 const cacheName = (account) => `terroir-images-${account}`;
 
@@ -36,23 +37,25 @@ function drop(address) {
   if (entry?.src.startsWith("blob:")) URL.revokeObjectURL(entry.src);
 }
 
-/** `cards`: [{image, extra}] in the order they come; `shown` is on the screen. One at a time: the nearest first. */
-export function loadAhead({ account, cards, shown, many }) {
+/** `cards()` are those to come, [{image, extra}], in their order; `shown()` is on the screen. One picture at a time: the
+ *  nearest first; `loaded(n)` says how many of them are there. What both say is asked for anew with each picture, since cards come and go meanwhile. */
+export function loadAhead({ account, cards, shown, many, loaded }) {
   const run = async () => {
+    isQueued = false;
     const cache = many && globalThis.caches ? await caches.open(cacheName(account)) : null;
-    const wanted = new Set(cards.flatMap((card) => [card.image, ...card.extra]));
-    for (const address of [...held.keys()]) if (!wanted.has(address) && address !== shown) drop(address);
-    for (const card of cards.slice(0, many ? cards.length : DECODED)) {
-      for (const address of [card.image, ...card.extra]) await load(address, cache && address === card.image ? cache : null);
+    const wanted = () => new Set([shown(), ...cards().flatMap((card) => [card.image, ...card.extra])]);
+    for (const address of [...held.keys()]) if (!wanted().has(address)) drop(address);
+    for (const card of cards().slice(0, many ? undefined : DECODED)) {
+      for (const address of [card.image, ...card.extra]) await load(address, address === card.image ? cache : null);
+      loaded(cards().filter((one) => held.has(one.image)).length);
     }
-    if (!cache) return;
-    for (const request of await cache.keys()) {
-      const { pathname } = new URL(request.url);
-      if (!wanted.has(pathname) && pathname !== shown) await cache.delete(request);
+    for (const request of cache ? await cache.keys() : []) {
+      if (!wanted().has(new URL(request.url).pathname)) await cache.delete(request);
     }
   };
+  if (isQueued) return;
+  isQueued = true;
   queue = queue.then(run).catch(() => {});
-  return queue;
 }
 
 /** Where the picture can be had at once; its own address when it isn't there yet. */

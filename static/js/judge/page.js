@@ -24,7 +24,7 @@ let onScreen = cardOnPage(); // the card that is shown; null while there is none
 let isUsable = true;
 let retry = 0;
 
-const deck = makeDeck({ account, slug, want: Number(root.dataset.ready), first: onScreen });
+const deck = makeDeck({ account, slug, want: Number(root.dataset.ready), first: onScreen, loaded: drawLoaded });
 const sender = makeSender({ account, changed: redraw });
 const strip = makeStrip({ account, slug, open: openEarlier });
 const outbox = makeOutbox({ account, who, slug, changed: redraw, mend: ({ claim, campaign }) => campaign === slug && openEarlier(claim, "refused") });
@@ -55,6 +55,11 @@ function drawCounts() {
   left.textContent = Math.max(counts.left, 0).toLocaleString(document.documentElement.lang);
   part.max = Math.max(counts.total + counts.left, 1);
   part.value = counts.total;
+}
+
+function drawLoaded(n) {
+  $("[data-loaded-words]").textContent = say("loaded", { n });
+  root.dataset.loaded = n;
 }
 
 function put(article, announcement) {
@@ -94,14 +99,30 @@ function next() {
   return refill();
 }
 
+let refilling = null;
+let isAskedAgain = false;
+
+/** Asks for the cards that are missing; while it is at it, once more after that. */
+function refill() {
+  isAskedAgain = true;
+  refilling ??= (async () => {
+    while (isAskedAgain) {
+      isAskedAgain = false;
+      await refillOnce();
+    }
+  })().finally(() => (refilling = null));
+  return refilling;
+}
+
 /** Once nothing more can be sent for now, so that the server knows what this page knows. */
-async function refill() {
+async function refillOnce() {
   clearTimeout(retry);
   await sender.kick();
-  const waiting = (await store.waitingFor(account)).filter((record) => record.campaign === slug);
-  const found = await deck.refill(waiting.map((record) => record.claim));
+  const ownWaiting = async () => (await store.waitingFor(account)).filter((record) => record.campaign === slug);
+  const found = await deck.refill((await ownWaiting()).map((record) => record.claim));
+  const waiting = (await ownWaiting()).filter((record) => !record.refused); // what was answered meanwhile among it
   if (found.status === 200) {
-    const fresh = waiting.filter((record) => record.action === "judgment" && !record.isChange && !record.refused).length;
+    const fresh = waiting.filter((record) => record.action === "judgment" && !record.isChange).length;
     Object.assign(counts, {
       today: Number(found.counts.today) + fresh,
       total: Number(found.counts.total) + fresh,
@@ -111,16 +132,20 @@ async function refill() {
   }
   if (!onScreen) {
     const card = deck.take();
+    if (!card && found.n) isAskedAgain = true; // they have gone to another tab meanwhile
     if (card) {
       present(card);
       deck.ahead();
-    } else if (found.status === 200) put(document.importNode(found.nothing.content, true).querySelector("[data-judge]"), $("[data-judge]", found.nothing.content).dataset.announce);
-    else presentNone(found.status === 401 ? "none-signed-out" : "none-offline");
+    } else if (isAskedAgain) return; // what was found is out of date
+    else if (found.status === 200 && !waiting.length) {
+      const article = document.importNode(found.nothing.content, true).querySelector("[data-judge]");
+      put(article, article.dataset.announce);
+    } else presentNone(sender.state() === "signed-out" || found.status === 401 ? "none-signed-out" : "none-offline");
   }
   drawCounts();
   await redraw();
   strip.markCurrent(onScreen?.claim);
-  if (found.status !== 200) retry = setTimeout(refill, TRY_AGAIN_MS);
+  if (found.status !== 200 || waiting.length) retry = setTimeout(refill, TRY_AGAIN_MS);
 }
 
 // Answering.
@@ -153,9 +178,9 @@ async function take(form, action) {
       counts.total += 1;
     }
   }
+  await redraw(); // before the next card, so that the count is never behind
   deck.done(claim);
-  onScreen = null;
-  redraw();
+  onScreen = null; // from here to the next card nothing waits: nobody else may show one in between
   next();
 }
 
@@ -227,6 +252,7 @@ async function begin() {
   await redraw();
   outbox.drawOthers();
   await refill();
+  await deck.beat();
 }
 
 begin();

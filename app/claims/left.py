@@ -113,15 +113,15 @@ def found_nothing(
 ) -> str | None:
     """Why there is nothing, as a sentence, unless the person has something still.
 
-    It is remembered for up to a minute where looking, which took so many seconds, meant passing over thousands of
-    items. Work that comes up meanwhile is found after that.
+    Where looking, which took so many seconds, meant passing over thousands of items, it is remembered for ten seconds,
+    or for fifty times as long as it took, at most ten minutes. Work that comes up meanwhile is found after that.
     """
     is_big = int(session.execute(_IS_BIG, who.scope | {"limit": BIG + 1}).scalar_one()) > BIG
     if holds_some and not is_big:
         return None
     reason = why_none(session, who, before, campaign)
     if is_big:
-        until = time.monotonic() + min(60.0, max(STALE_SECONDS, 50 * took))
+        until = time.monotonic() + min(600.0, max(STALE_SECONDS, 50 * took))
         _remember(_nothing, _situation(who, before), (reason, until))
     return reason
 

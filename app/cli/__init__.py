@@ -9,7 +9,7 @@ from dotenv import load_dotenv
 from sqlalchemy.exc import OperationalError
 
 from app.cli import data as data_room
-from app.cli import evaluate, models, people, results, runs, serving
+from app.cli import evaluate, models, people, results, revisions, runs, serving
 from app.errors import TerroirError
 from app.settings import get_settings
 
@@ -20,7 +20,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (serving, people, data_room, results, evaluate, models, runs):
+for room in (serving, people, data_room, results, evaluate, models, runs, revisions):
     room.register(cli)
 
 

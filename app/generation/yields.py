@@ -25,7 +25,7 @@ NOTES: Final = {
     "generator": "",
     "prompt": f"Prompts are the same where they are but for case, space and what follows {PROMPT} characters.",
     "country": "The first country of the first dish.",
-    "reason": "Images made again, by the reasons that the image before was refused for; each of several counts.",
+    "reason": "Images made again, by the reasons the image before was refused for; each of several reasons counts.",
 }
 COLUMNS: Final = (
     Column("group", "", Unit.TEXT),

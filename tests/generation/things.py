@@ -13,7 +13,7 @@ from app.items import pictures
 from app.items.models import Item, ItemReference, Photo, Status, Subtask
 from app.judgments.models import Judgment
 from app.storage import Storage
-from tests.factories import make_account, make_food, make_item
+from tests.factories import make_account, make_item
 from tests.gold.things import answers_of, give
 from tests.judgments.answers import answer
 

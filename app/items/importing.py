@@ -35,6 +35,8 @@ from app.storage import Storage
 Progress = Callable[[int, int], None]
 
 DEFAULT_POLICY: Final = "fixed-3"
+MANY: Final = 1000
+"""So many new items change how the database should look for work."""
 _LOCK: Final = 0x7E440172  # any constant: one import writes foods and backgrounds at a time
 
 
@@ -119,6 +121,8 @@ def import_items(
             account_id=account_id,
         )
         link_references(session)
+        if len(new) >= MANY:  # else the first claims are planned as if there were a few items, until PostgreSQL looks
+            session.execute(sa.text("ANALYZE item"))
     return ImportReport(len(new), len(rows) - len(new), [], pairs)
 
 

@@ -127,10 +127,14 @@ def test_a_test_given_back_comes_again_as_any_item_does(session: Session, n_ordi
     assert claim(session, account, campaign).claims[0].is_test
 
 
-def test_a_lapsed_test_is_answered_late_and_revived_like_any_other(session: Session) -> None:
+@pytest.mark.parametrize(
+    "values", [{"wanted": 2, "held": 2, "judged": 2}, {"status": Status.PENDING}], ids=["decided", "undecided"]
+)
+def test_a_lapsed_test_is_answered_late_and_revived_like_any_other(session: Session, values: dict[str, object]) -> None:
     campaign, account = make_routed(session, gold_first=1, gold_last=1), make_account(session)
-    make_item(session, campaign)
-    gold = make_gold(session, campaign, wanted=2, held=2, judged=2)
+    make_item(session, campaign, priority=1)
+    gold = make_gold(session, campaign, **values)
+    before = counts(session, gold)
     mine = claim(session, account, campaign).claims[0]
     let_expire(session, mine)
     claim(session, make_account(session), campaign)
@@ -140,7 +144,7 @@ def test_a_lapsed_test_is_answered_late_and_revived_like_any_other(session: Sess
     let_expire(session, mine)
     claim(session, make_account(session), campaign)
     assert judgments.submit(session, account, mine.id, all_yes()).status == "counted"
-    assert counts(session, gold) == (2, 0, 2)
+    assert counts(session, gold) == before
 
 
 def test_with_no_ordinary_work_there_are_no_tests(session: Session) -> None:

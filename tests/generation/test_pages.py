@@ -153,6 +153,7 @@ def test_yield_counts_what_was_decided(session: Session, browse: SignIn, campaig
     client = browse(admin)
     page = client.get("/campaigns/tasting/revisions/yield").text
     assert "66.7" in page
+    assert "not stated" not in page  # the candidates nobody chose
     assert "First dish: Deformed, not plausible as food" in page
     lines = client.get("/campaigns/tasting/revisions/yield/generator.csv").text.splitlines()
     assert lines[1].startswith("'=flux,3,2,1,0,0.666")

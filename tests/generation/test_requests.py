@@ -179,6 +179,7 @@ def test_the_engine_answers_with_a_revision_that_has_no_votes(
         assert file.read(2) == b"\xff\xd8"
     _answer(session, storage, request.id, job.id)  # the job of a killed worker comes again
     assert len(revisions(session, item)) == 1
+    assert request_of(session, item).engine == "composite"
 
 
 def test_a_wrong_dish_is_made_of_another_photograph_each_time(

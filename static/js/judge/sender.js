@@ -75,10 +75,10 @@ export function makeSender({ account, changed }) {
     }
   }
 
-  function later(atLeast = 0) {
+  function later(minimum = 0) {
     pause = Math.min(Math.max(pause * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
     clearTimeout(timer);
-    timer = setTimeout(kick, Math.max(atLeast, pause * (0.75 + Math.random() / 2)));
+    timer = setTimeout(kick, Math.max(minimum, pause * (0.75 + Math.random() / 2)));
   }
 
   const alone = (work) =>

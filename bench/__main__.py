@@ -7,8 +7,9 @@ USUAL = (
     "images", "agreement", "agreement_coverage", "rater_models", "hot_path", "release", "evaluation",
     "evaluation_scoring",
 )  # fmt: skip
-LONG = ("scale", "claims_at_size", "dashboard", "agreement_oracles", "evaluation_gpu")
-"""Only by name: an hour on two cores and 15 GB of disk; five minutes and 4 GB; ten minutes; other libraries; a GPU."""
+LONG = ("scale", "claims_at_size", "dashboard", "next_card", "agreement_oracles", "evaluation_gpu")
+"""Only by name: an hour on two cores and 15 GB of disk; five minutes and 4 GB; ten minutes; a browser; other libraries;
+a GPU."""
 
 
 def main() -> None:

@@ -76,16 +76,17 @@ def _earlier(row: Any) -> Earlier:
 
 
 def frozen_because(status: str, method: str | None, slot: int | None, slots_before: int | None) -> str | None:
-    """Why an answer stays as it is: "settled" by an adjudicator, "judged" by enough people, "sent_back" for other
-    eyes; None while it can be changed.
+    """Why an answer stays as it is: "settled" by an adjudicator or "judged" by enough people; None while it can change.
+
+    One on an item that was sent back to others reads as before: whoever judged it needn't learn that others do again.
 
     >>> frozen_because("pending", None, 1, None), frozen_because("approved", "rule", 1, None)
     (None, 'judged')
     >>> frozen_because("rejected", "adjudication", 1, None), frozen_because("pending", "recheck", 1, 3)
-    ('settled', 'sent_back')
+    ('settled', 'judged')
     """
     if status != "pending":
         return "settled" if method == Method.ADJUDICATION else "judged"
     if slots_before and (slot is None or slot <= slots_before):
-        return "sent_back"
+        return "judged"
     return None

@@ -264,7 +264,7 @@ def test_nothing_an_annotator_can_see_tells_an_item_that_was_sent_back(
     assert (headers[0], headers[2]) == (headers[1], headers[3])
     for text in (replies[0].text, pages[0].text):
         assert "SECRET-NOTE" not in text
-        assert not re.search(r"recheck|sent.back|model|earlier|wanted|slot", _words(text), re.IGNORECASE)
+        assert not re.search(r"recheck|sent.back|model|wanted|slot", _words(text), re.IGNORECASE)
 
 
 def _words(text: str) -> str:
@@ -291,8 +291,8 @@ def test_totals_are_all_an_annotator_learns_of_a_campaign(
     before = client.get(f"/api/v1/campaigns/{campaign.slug}").json()
     recheck(session, admin, approved.id, "Look again.")
     after = client.get(f"/api/v1/campaigns/{campaign.slug}").json()
-    assert after.keys() == before.keys()
-    assert after["items"] == {"total": 1, "pending": 1, "decided": 0}
+    assert after == before, "they are told once an hour, so that no single item shows in them"
+    assert after["items"] == {"total": 1, "pending": 0, "decided": 1}
 
 
 def test_the_items_page_tells_admins_the_whole_story(

@@ -55,7 +55,7 @@ def test_the_last_twenty_newest_first(session: Session, page: TestClient, annota
             "INSERT INTO decision (item_id, policy_id, outcome, method, rule, detail) "
             "SELECT item.id, policy.id, 'pending', 'recheck', 'recheck', jsonb_build_object('slots_before', 1) "
             "FROM item, policy",
-            "given to other people",
+            "enough people have judged",
         ),
     ],
 )

@@ -41,7 +41,8 @@ demo-evaluation: $(VENV)/.installed-gpu ## The demo, with its classifier run liv
 
 test: $(VENV)/.installed-dev ## Run every check and every test
 	@$(MAKE) --jobs=2 check $(VENV)/.installed-gpu browser
-	$(BIN)/python -m pytest -n logical --dist loadgroup --cov --cov-report=term:skip-covered -q
+	@# Three workers on two cores: tests of servers and browsers mostly wait.
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term:skip-covered -q
 
 VLLM := .venv-vllm
 $(VLLM)/.installed: requirements-vllm.txt tests/vllm/torchvision_shim.py

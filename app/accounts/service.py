@@ -14,9 +14,10 @@ from sqlmodel import Session, col, select
 from app import geography
 from app.accounts.models import Account, AuditEvent, Invite, KnownCountry, Role, Token
 from app.accounts.passwords import hash_password, new_secret, password_matches, secret_hash
-from app.db import now
+from app.db import UNSTORABLE, now
 from app.errors import Conflict, Gone, Invalid, NotFound, NotSignedIn
 
+MAX_NOTE = 2000
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 INVITE_DAYS = 7
 MAX_TOKEN_DAYS = 3650
@@ -53,6 +54,24 @@ def clean_name(text: str) -> str:
     if not 1 <= len(name) <= 100 or not name.isprintable():
         raise Invalid("The name needs 1 to 100 printable characters.", fields={"name": "Use 1 to 100 characters."})
     return name
+
+
+def clean_text(text: str, *, field: str = "note", wanted: str | None = None) -> str:
+    """What a person says in free words, without space around it. Raises Invalid, tied to `field`.
+
+    `wanted` is the sentence for saying nothing; without it nothing need be said.
+    """
+    clean = text.strip()
+    fault = None
+    if not clean:
+        fault = wanted
+    elif len(clean) > MAX_NOTE:
+        fault = f"At most {MAX_NOTE:,} characters, please; this has {len(clean):,}."
+    elif UNSTORABLE.search(clean):
+        fault = "This text holds characters that can't be stored; please type it again."
+    if fault:
+        raise Invalid(fault, fields={field: fault})
+    return clean
 
 
 def find(session: Session, email: str) -> Account | None:

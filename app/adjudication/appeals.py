@@ -7,9 +7,8 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from app.accounts.models import Account
-from app.accounts.service import record
+from app.accounts.service import clean_text, record
 from app.adjudication.models import Appeal, AppealOutcome
-from app.adjudication.rulings import checked_text
 from app.adjudication.service import locked, refuse_own
 from app.adjudication.standing import FINAL, contradicted, standing
 from app.claims.models import Claim, ClaimState
@@ -47,7 +46,7 @@ def appeal(session: Session, account: Account, item_id: uuid.UUID, text: str) ->
     judgment = _judgment(session, account, item_id)
     if item is None or judgment is None:
         raise NotFound("There is no such item among those you judged.")
-    words = checked_text(text, field="text", wanted="Say in a sentence why the decision is wrong.")
+    words = clean_text(text, field="text", wanted="Say in a sentence why the decision is wrong.")
     if session.exec(select(Appeal.id).where(Appeal.item_id == item.id, Appeal.account_id == account.id)).first():
         raise AppealedAlready("You appealed against the decision on this item already; each item takes one appeal.")
     if item.status not in FINAL:
@@ -86,7 +85,7 @@ def uphold(session: Session, account: Account, appeal_id: uuid.UUID, reply: str)
     item = locked(session, account, found.item_id)
     session.refresh(found)
     refuse_own(session, account, item)
-    words = checked_text(reply, field="reply", wanted="Say why the decision stands: whoever appealed reads it.")
+    words = clean_text(reply, field="reply", wanted="Say why the decision stands: whoever appealed reads it.")
     if found.answered_at is not None:
         if (found.outcome, found.reply, found.answered_by) == (AppealOutcome.UPHELD, words, account.id):
             return found

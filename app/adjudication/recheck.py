@@ -7,14 +7,13 @@ from typing import Any, Final
 from sqlmodel import Session, select
 
 from app.accounts.models import Account
-from app.accounts.service import record
+from app.accounts.service import clean_text, record
 from app.adjudication.models import Adjudication
 from app.adjudication.service import NotDecidedYet, latest_decision
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
 from app.campaigns.parameters import first_visits
-from app.db import UNSTORABLE
-from app.errors import Conflict, Invalid
+from app.errors import Conflict
 from app.items import queries as items
 from app.items.models import Item, Status
 from app.judgments.fresh import fresh_annotators as fresh_annotators
@@ -22,7 +21,6 @@ from app.judgments.fresh import send_back
 from app.judgments.models import Decision, Method
 
 RULE: Final = "recheck/1"
-MAX_NOTE: Final = 2000
 
 
 class RecheckUnderWay(Conflict):
@@ -37,17 +35,7 @@ class TooFewFresh(Conflict):
 
 def checked_note(note: str) -> str:
     """The note without space around it. Raises Invalid."""
-    reason = note.strip()
-    fault = ""
-    if not reason:
-        fault = "Say why, in a sentence: it stays with the item."
-    elif len(reason) > MAX_NOTE:
-        fault = f"At most {MAX_NOTE:,} characters, please; this has {len(reason):,}."
-    elif UNSTORABLE.search(reason):
-        fault = "This text holds characters that can't be stored; please type it again."
-    if fault:
-        raise Invalid(fault, fields={"note": fault})
-    return reason
+    return clean_text(note, wanted="Say why, in a sentence: it stays with the item.")
 
 
 def recheck(

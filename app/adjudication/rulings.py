@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from app.adjudication.standing import FINAL, SURE
-from app.db import UNSTORABLE
 from app.errors import Invalid
 from app.items.models import Status
 from app.judgments.cards import Question
 
-MAX_NOTE = 2000
 WHY = "Say why, in a sentence: it stays with the decision."
 
 
@@ -70,21 +68,6 @@ def checked_outcome(outcome: str) -> Status:
         fault = "Choose whether to approve or to reject."
         raise Invalid(fault, fields={"outcome": fault})
     return Status(outcome)
-
-
-def checked_text(text: str, *, field: str = "note", wanted: str = WHY, is_required: bool = True) -> str:
-    """The text without space around it. Raises Invalid, tied to `field`."""
-    clean = text.strip()
-    fault = ""
-    if is_required and not clean:
-        fault = wanted
-    elif len(clean) > MAX_NOTE:
-        fault = f"At most {MAX_NOTE:,} characters, please; this has {len(clean):,}."
-    elif UNSTORABLE.search(clean):
-        fault = "This text holds characters that can't be stored; please type it again."
-    if fault:
-        raise Invalid(fault, fields={field: fault})
-    return clean
 
 
 def why_a_note(

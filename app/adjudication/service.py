@@ -8,13 +8,13 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from app.accounts.models import Account
-from app.accounts.service import record
+from app.accounts.service import clean_text, record
 from app.adjudication.models import Adjudication, Appeal, AppealOutcome
 from app.adjudication.rulings import (
+    WHY,
     Ruling,
     checked_outcome,
     checked_ruling,
-    checked_text,
     outcome_of,
     why_a_note,
 )
@@ -88,11 +88,11 @@ def settle(
     votes = counted_votes(session, item, since_sent_back=False)
     if ruling is None:
         chosen, said = checked_outcome(outcome), Ruling({}, {})
-        reason = checked_text(note)
+        reason = clean_text(note, wanted=WHY)
     else:
         said = checked_ruling(ruling, questions(policy, card_facts(session, [item.id])[item.id]), outcome)
         chosen = outcome_of(said.answers)
-        reason = checked_text(note, is_required=False)
+        reason = clean_text(note)
     before = standing(session, item)
     latest = latest_decision(session, item)
     if seen is not None and latest is not None and latest.id != seen:
@@ -108,9 +108,7 @@ def settle(
         raise Invalid(
             "This says the same as the decision that is appealed against; to keep to it, uphold it with a reply."
         )
-    checked_text(
-        note, wanted=asked_why or "Say why: whoever appealed reads it.", is_required=bool(asked_why or appeals)
-    )
+    clean_text(note, wanted=asked_why or ("Say why: whoever appealed reads it." if appeals else None))
     decision = Decision(
         item_id=item.id,
         policy_id=_id(policy.id),

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from app import geography
+from app.accounts.service import clean_text
 from app.campaigns.models import Policy
 from app.campaigns.parameters import (
     ADAPTIVE,
@@ -18,11 +19,9 @@ from app.campaigns.parameters import (
 )
 from app.campaigns.service import MAX_OVERLAP
 from app.campaigns.settings import SETTINGS, Setting, asked_for, typed
-from app.db import UNSTORABLE
 from app.errors import Invalid
 
 SUBTASKS: Final = ("SF", "MF", "SFB", "MFB")
-MAX_NOTE: Final = 2000
 LEASE_MINUTES: Final = (0.5, 7 * 24 * 60)
 MOST_NEEDED: Final = 10_000_000
 _QUOTA = re.compile(r"(?P<group>.*?)\s*[:=,\s]\s*(?P<needed>[\d., ]+)")
@@ -101,17 +100,7 @@ def _all(faults: Mapping[str, str]) -> str:
 
 def checked_note(note: str) -> str:
     """The note without space around it. Raises Invalid."""
-    reason = note.strip()
-    fault = ""
-    if not reason:
-        fault = "Say in a sentence why you change it: it stays with the version."
-    elif len(reason) > MAX_NOTE:
-        fault = f"At most {MAX_NOTE:,} characters, please; this has {len(reason):,}."
-    elif UNSTORABLE.search(reason):
-        fault = "This text holds characters that can't be stored; please type it again."
-    if fault:
-        raise Invalid(fault, fields={"note": fault})
-    return reason
+    return clean_text(note, wanted="Say in a sentence why you change it: it stays with the version.")
 
 
 def _people(text: str, name: str, least: int, faults: dict[str, str]) -> int:

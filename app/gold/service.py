@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from app.accounts.models import Account
-from app.accounts.service import record
+from app.accounts.service import clean_text, record
 from app.campaigns.models import Policy
 from app.claims.models import Claim, ClaimState
-from app.db import UNSTORABLE, now
+from app.db import now
 from app.errors import Conflict, Invalid
 from app.gold import exams
 from app.items import queries as items
@@ -21,7 +21,6 @@ from app.items.models import Gold, Hold, Item, Status
 from app.judgments.models import Judgment
 from app.judgments.service import question_keys
 
-MAX_NOTE: Final = 2000
 EXAM_HOLDS: Final = (Hold.TRAINING, Hold.TEST)
 USES: Final = {"": None, Hold.TRAINING.value: Hold.TRAINING, Hold.TEST.value: Hold.TEST}
 """What a gold item is for, as forms say it: mixed in among the others, or an exam."""
@@ -32,18 +31,8 @@ class NoGoldMaterial(Conflict):
 
 
 def checked_note(text: str) -> str:
-    """A reason somebody gives. Raises Invalid for none, and for one that is too long or can't be stored."""
-    note = text.strip()
-    fault = ""
-    if not note:
-        fault = "Say why, in a sentence: it stays in the log."
-    elif len(note) > MAX_NOTE:
-        fault = f"At most {MAX_NOTE:,} characters, please; this has {len(note):,}."
-    elif UNSTORABLE.search(note):
-        fault = "This text holds characters that can't be stored; please type it again."
-    if fault:
-        raise Invalid(fault, fields={"note": fault})
-    return note
+    """A reason somebody gives. Raises Invalid."""
+    return clean_text(text, wanted="Say why, in a sentence: it stays in the log.")
 
 
 def gold_of(session: Session, item: Item) -> Mapping[str, Gold]:

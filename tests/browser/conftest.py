@@ -11,8 +11,10 @@ AXE = next((Path(__file__).parents[1] / "vendor").glob("axe-*.min.js"))
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """One browser a module. Playwright keeps an event loop running in the thread until it stops: kept for the session, it
+    would fail every later test that runs a loop of its own."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)

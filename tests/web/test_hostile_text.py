@@ -153,7 +153,7 @@ def test_a_release_s_card_takes_a_name_for_words() -> None:
         "version": "1.0.0", "campaign": {"slug": "x", "name": name}, "frozen_at": "2026", "parent": None,
         "software": {"name": "terroir", "version": "1"}, "licence": "cc-by-sa-4.0",
         "rule": {"name": "fixed", "overlap": 3, "decided_by": {"fixed/1": 1}}, "wording_version": 1,
-        "includes_simulated": False, "simulated_judgments": 0, "neutralised_cells": {},
+        "includes_simulated": False, "simulated_judgments": 0, "neutralised_cells": {}, "audit": None,
         "counts": {
             "items": 1, "families": 1, "judgments": 3, "annotators": 3, "by_subtask": {"SF": 1},
             "by_country": {"EG": 1}, "by_split": {"test": 1}, "families_by_split": {"test": 1}, "excluded": {},

@@ -1,6 +1,7 @@
 """Annotators in a process of their own, a thread each: `python -m tests.claims.crowd URL SLUG SEED ACCOUNT…`.
 
-Each claims and judges until there has been nothing for it twice. An error ends the process with its traceback.
+It says "ready" and begins at the next line it is given, so that several begin together. Each annotator claims and
+judges until there has been nothing for it twice. An error ends the process with its traceback.
 """
 
 import random
@@ -45,6 +46,8 @@ def main() -> None:
     engine = make_engine(url)
     with ThreadPoolExecutor(len(accounts)) as pool:
         people = [(uuid.UUID(account), random.Random(f"{seed} {account}")) for account in accounts]
+        print("ready", flush=True)
+        sys.stdin.readline()
         print(sum(pool.map(lambda person: work(engine, slug, *person), people)), flush=True)
     engine.dispose()
 

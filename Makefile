@@ -42,7 +42,11 @@ demo-evaluation: $(VENV)/.installed-gpu ## The demo, with its classifier run liv
 test: $(VENV)/.installed-dev ## Run every check and every test
 	@$(MAKE) --jobs=2 check $(VENV)/.installed-gpu browser
 	@# Three workers on two cores: tests of servers and browsers mostly wait.
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term:skip-covered -q
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -q $(COVERAGE)
+
+.PHONY: coverage
+coverage: ## The same, and which lines and branches no test reaches: twice as long
+	@$(MAKE) test COVERAGE="--cov --cov-report=term:skip-covered"
 
 VLLM := .venv-vllm
 $(VLLM)/.installed: requirements-vllm.txt tests/vllm/torchvision_shim.py

@@ -219,7 +219,8 @@ def choose(session: Session, asker: Asker, before: Before, count: int, at: datet
         if not fitting:
             break
         taken = fitting[0]
-        (tests if taken.is_test else found).remove(taken)
+        # An undecided item whose answer is known may stand in both lists.
+        tests, found = ([item for item in some if item.item_id != taken.item_id] for some in (tests, found))
         chosen.append(taken)
         before = before.then(taken)
     return chosen

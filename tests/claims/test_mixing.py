@@ -153,3 +153,13 @@ def test_with_no_ordinary_work_there_are_no_tests(session: Session) -> None:
     found = claim(session, account, campaign)
     assert found.claims == []
     assert work.remaining(session, account, campaign, 0) == 0
+
+
+def test_an_undecided_known_item_comes_once_in_a_batch(session: Session) -> None:
+    """It is among the ordinary items as well as among the tests."""
+    campaign = make_routed(session, gold_first=0.5, gold_last=0.5)
+    for dish in range(12):
+        make_gold(session, campaign, status=Status.PENDING, foods=((f"Dish {dish}", "EG"),))
+    for _ in range(5):
+        given = claim(session, make_account(session), campaign, count=6).claims
+        assert len({mine.item_id for mine in given}) == len(given) == 6

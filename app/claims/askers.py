@@ -79,9 +79,14 @@ _ANYBODY = sa.text(
     FROM (VALUES (1)) AS one LEFT JOIN pool_member ON campaign_id = :campaign AND account_id = :account
     """  # noqa: S608
 )
-_KEEP_NEWCOMERS_APART = sa.text(
+_ONE_AT_A_TIME = sa.text(
     "SELECT pg_advisory_xact_lock(hashtextextended(CAST(:campaign AS text) || CAST(:account AS text), 0))"
 )
+
+
+def one_at_a_time(session: Session, campaign_id: uuid.UUID, account_id: uuid.UUID) -> None:
+    """For somebody who may have no place in the pool yet: until the transaction ends nobody else gives them one."""
+    session.execute(_ONE_AT_A_TIME, {"campaign": campaign_id, "account": account_id})
 
 
 def asker(session: Session, account: Account, campaign: Campaign, policy: Policy, *, lock: bool = False) -> Asker:
@@ -90,7 +95,7 @@ def asker(session: Session, account: Account, campaign: Campaign, policy: Policy
     scope = {"campaign": campaign.id, "account": account.id, "now": now()}
     row = session.execute(_MEMBER, scope).first() if lock else None
     if lock and row is None:  # nothing was claimed yet, so there is no row to lock
-        session.execute(_KEEP_NEWCOMERS_APART, scope)
+        one_at_a_time(session, campaign.id, account.id)
         row = session.execute(_MEMBER, scope).first()
     if row is None:
         row = session.execute(_ANYBODY, scope).one()

@@ -27,7 +27,8 @@ _LOCK_ITEMS = sa.text(
     WHERE item.id > :after AND item.id IN (
         SELECT claim.item_id FROM claim JOIN item ON item.id = claim.item_id
         WHERE claim.campaign_id = :campaign AND claim.account_id = :account
-          AND (claim.state = 'open' OR claim.state = 'judged' AND claim.slot IS NOT NULL AND item.status = 'pending'))
+          AND (claim.state IN ('open', 'expired')
+            OR claim.state = 'judged' AND claim.slot IS NOT NULL AND item.status = 'pending'))
     ORDER BY item.id LIMIT :limit
     FOR NO KEY UPDATE
     """
@@ -54,12 +55,17 @@ _SET_ASIDE = sa.text(
     """
 )
 
+# An answer on a lapsed lease would else be counted, late as it is.
+_LAPSED = sa.text(
+    "UPDATE claim SET state = 'released' WHERE item_id = ANY(:items) AND account_id = :account AND state = 'expired'"
+)
+
 _OPEN_LEASES = sa.text("SELECT id FROM claim WHERE item_id = ANY(:items) AND account_id = :account AND state = 'open'")
 
 
 def set_aside(session: Session, account: Account, campaign: Campaign) -> SetAside:
     """Somebody leaves the pool: their counted judgments on undecided items become surplus and the places are free
-    again, an insider's for an insider; what they hold is given back. Nothing that was decided changes.
+    again, an insider's for an insider; what they hold, or let lapse, is given back. Nothing that was decided changes.
 
     Questions of such an item that were not to be asked again are asked again: they may have been settled on the answers
     that leave. Call it in a transaction of its own: one that has locked an item already could wait in a ring.
@@ -71,6 +77,7 @@ def set_aside(session: Session, account: Account, campaign: Campaign) -> SetAsid
         # These statements come after the locks, so they see what the items have become meanwhile.
         locked = {"items": items, "account": account.id}
         n_judgments += int(session.execute(_SET_ASIDE, locked).scalar_one())
+        session.execute(_LAPSED, locked)
         held = list(session.execute(_OPEN_LEASES, locked).scalars())
         leases.give_back(session, held, ClaimState.RELEASED, at=now(), early=True)
         n_leases += len(held)

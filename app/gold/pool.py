@@ -13,6 +13,7 @@ from app.accounts.models import Account, AuditEvent, Role
 from app.accounts.service import record
 from app.campaigns.models import Campaign, Member
 from app.claims import service as claims
+from app.claims.askers import one_at_a_time
 from app.db import now
 from app.errors import NotFound
 from app.gold.service import checked_note
@@ -92,6 +93,7 @@ def annotator(session: Session, account_id: uuid.UUID) -> Account:
 
 
 def _locked(session: Session, campaign: Campaign, account: Account) -> Member:
+    one_at_a_time(session, campaign.id, account.id)  # a newcomer may be asking for their first item
     place = insert(Member).values(
         campaign_id=campaign.id, account_id=account.id, n_claimed=0, is_better_half=False, created_at=now()
     )

@@ -1,5 +1,6 @@
 """Somebody leaves the pool: their answers on what is undecided count no more, and others are asked."""
 
+import pytest
 import sqlalchemy as sa
 from sqlmodel import Session
 
@@ -8,8 +9,9 @@ from app.adjudication.recheck import recheck
 from app.claims import service as claims
 from app.claims.models import ClaimState
 from app.judgments import service as judgments
-from tests.claims.test_claims import claim
+from tests.claims.test_claims import claim, let_expire
 from tests.claims.test_lanes import counts, knows, make_routed
+from tests.claims.test_mixing import make_gold
 from tests.factories import make_account, make_campaign, make_item
 from tests.judgments.answers import all_yes
 
@@ -62,3 +64,21 @@ def test_judgments_from_before_an_item_was_sent_back_stay(session: Session) -> N
     judgments.submit(session, fresh, claim(session, fresh, campaign).claims[0].id, all_yes())
     session.refresh(item)
     assert (item.status.value, item.judged) == ("approved", 2)
+
+
+def test_what_they_let_lapse_takes_no_answer_any_more(session: Session) -> None:
+    campaign = make_routed(session, gold_first=1.0, gold_last=1.0)
+    make_item(session, campaign)
+    make_gold(session, campaign, foods=(("Ramen", "JP"),))
+    spammer = make_account(session)
+    lapsed = claim(session, spammer, campaign, count=2).claims
+    assert sorted(mine.is_test for mine in lapsed) == [False, True]
+    for mine in lapsed:
+        let_expire(session, mine)
+    claim(session, make_account(session), campaign, count=2)  # finds that they lapsed
+    assert claims.set_aside(session, spammer, campaign).n_judgments == 0
+    for mine in lapsed:
+        with pytest.raises(claims.LeaseGone):
+            judgments.submit(session, spammer, mine.id, all_yes())
+        with pytest.raises(claims.LeaseGone):
+            claims.extend(session, spammer, mine.id, 60)

@@ -1,8 +1,10 @@
 """Who is paused for their answers to gold items, what becomes of their work, and the way back."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from app.accounts.models import Account, AuditEvent, Role
@@ -11,6 +13,7 @@ from app.campaigns.models import Campaign, Member
 from app.campaigns.parameters import Parameters
 from app.claims import service as claims
 from app.claims.models import Claim
+from app.db import transaction
 from app.errors import Invalid
 from app.gold import members, pool, scores, service
 from app.gold.screening import screen, verdict
@@ -19,6 +22,7 @@ from app.judgments import service as judgments
 from tests.factories import make_account, make_campaign, make_item
 from tests.gold.things import give, make_gold, set_policy
 from tests.judgments.answers import all_yes
+from tests.locks import wait_for_lock
 
 SCREEN = {"screen_answers": 8, "screen_youden": 0.35}
 
@@ -172,3 +176,21 @@ def test_an_admin_pauses_with_a_note_and_only_sets_aside_what_they_say(session: 
     assert not pool.pause(session, admin, campaign, person.id, "Again.", set_aside=True), "twice is no error"
     session.refresh(item)
     assert item.judged == 1
+
+
+def test_somebody_paused_before_their_first_item_is_not_given_it_meanwhile(fresh_engine: sa.Engine) -> None:
+    with transaction(fresh_engine) as session:
+        campaign, newcomer = make_campaign(session), make_account(session)
+        policy = campaigns.current_policy(session, campaign)
+        make_item(session, campaign)
+
+    def ask() -> claims.Work:
+        with transaction(fresh_engine) as session:
+            return claims.claim_next(session, newcomer, campaign, policy, lease=60)
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction(fresh_engine) as session:
+            pool.leave(session, None, campaign, newcomer, {"by": "admin", "note": "No."}, set_aside=True)
+            asked = threads.submit(ask)
+            wait_for_lock(fresh_engine)
+        assert asked.result().claims == []

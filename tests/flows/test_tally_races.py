@@ -26,6 +26,7 @@ from tests.cli.test_commands import Run, run
 from tests.factories import make_account, make_campaign, make_item
 from tests.judgments.answers import all_yes, answer
 from tests.judgments.test_tallies import check, sums
+from tests.locks import wait_for_lock
 
 __all__ = ["run"]  # a fixture
 
@@ -173,7 +174,7 @@ def test_who_looks_while_another_counts_waits_and_counts_nothing_twice(
                 return up_to_date(session, place)
 
         waiting = pool.submit(second)
-        wait_for_a_lock(fresh_engine)
+        wait_for_lock(fresh_engine)
         assert not waiting.done()
         first.commit()
         assert waiting.result(timeout=PATIENCE_SECONDS) == version
@@ -190,7 +191,7 @@ def test_the_command_counts_afresh_beside_somebody_who_looks(
     with Session(fresh_engine) as look, ThreadPoolExecutor(1) as pool:
         up_to_date(look, campaign_id(fresh_engine))
         recount = pool.submit(run, "agreement", "--campaign", SLUG, "--rebuild", "--json", "--replicates", "10")
-        wait_for_a_lock(fresh_engine)
+        wait_for_lock(fresh_engine)
         look.commit()
         ended = recount.result(timeout=PATIENCE_SECONDS)
     assert ended.status == 0, ended.err
@@ -224,31 +225,18 @@ def test_the_command_says_whether_a_kept_count_was_wrong(
     assert "--rebuild goes with --campaign" in refused.err
 
 
-def wait_for_a_lock(engine: sa.Engine) -> None:
-    """Until somebody waits for somebody."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        waiting = sa.text(
-            "SELECT EXISTS (SELECT 1 FROM pg_stat_activity "
-            "WHERE wait_event_type = 'Lock' AND datname = current_database())"
-        )
-        while not connection.execute(waiting).scalar_one():
-            assert time.monotonic() < end, "nobody waits"
-            time.sleep(0.01)
-
-
 def test_judgments_of_before_the_counts_are_counted_at_the_first_look(
     fresh_url: str, fresh_engine: sa.Engine, people: list[Account]
 ) -> None:
-    """An upgrade with judgments, a look, a downgrade, more judgments, and an upgrade again."""
+    """Judgments, back to the schema without counts, an upgrade and a look; then the same again."""
     place = campaign_id(fresh_engine)
     with transaction(fresh_engine) as session:
         gold = session.exec(sa.select(Item)).scalars().first()  # type: ignore[call-overload]
         session.add(Gold(item_id=gold.id, question="food1_identity", answer="yes"))
     for account in people[:2]:
+        judge_all(fresh_engine, account)
         fresh_engine.dispose()
         command.downgrade(alembic_config(fresh_url), "0002")
-        judge_all(fresh_engine, account)
         migrate(fresh_url)
         engine = make_engine(fresh_url, pooled=False)
         with transaction(engine) as session:

@@ -77,7 +77,9 @@ _STEPS = (
     SELECT judgment_id, claim_id, item_id, account_id, (SELECT min(id) FROM policy), 1, (
         SELECT jsonb_object_agg(key, jsonb_build_object(
             'answer', CASE WHEN draw < 88 THEN 'yes' WHEN draw < 97 THEN 'no' ELSE 'unsure' END,
-            'reasons', '[]'::jsonb, 'correction', null))
+            'reasons', CASE WHEN draw BETWEEN 88 AND 96
+                THEN jsonb_build_array((ARRAY['other_dish', 'not_there', 'malformed'])[1 + draw %% 3])
+                ELSE '[]' END, 'correction', null))
         FROM unnest('{food1_identity,food1_origin}'::text[]
             || CASE WHEN subtask IN ('MF', 'MFB') THEN '{food2_identity,food2_origin}' ELSE '{}' END::text[]
             || CASE WHEN subtask IN ('SFB', 'MFB') THEN '{background}' ELSE '{}' END::text[]) AS key

@@ -1,11 +1,10 @@
-"""Server-sent events: a campaign's progress whenever it changes, read as seldom as possible."""
+"""Server-sent events: what is said of a campaign whenever it changes, read as seldom as possible."""
 
 import json
 import signal
 import threading
 import time
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -22,8 +21,8 @@ KEEP_ALIVE_SECONDS = 15.0
 """A comment now and then: proxies keep the connection, and a client that has gone is noticed."""
 MAX_STREAMS = 100
 
-_latest: dict[uuid.UUID, tuple[float, str]] = {}
-_reading: dict[uuid.UUID, anyio.Lock] = {}
+_latest: dict[Hashable, tuple[float, str]] = {}
+_reading: dict[Hashable, anyio.Lock] = {}
 _open = 0
 _is_stopping = False
 
@@ -64,43 +63,46 @@ def require_place() -> None:
         raise TooMany("Too many programs follow progress here; ask GET /api/v1/campaigns/{slug} now and then instead.")
 
 
-async def progress_events(campaign_id: uuid.UUID, read: Callable[[], dict[str, Any]]) -> AsyncIterator[str]:
+async def progress_events(
+    key: Hashable, read: Callable[[], dict[str, Any]], *, event: str = "progress", every: float | None = None
+) -> AsyncIterator[str]:
     """The stream's text. `read` is called in a thread, and its short transaction is over before anybody waits.
 
-    However many streams a process has, it reads a campaign at most every two seconds. The stream ends when the
-    client goes, the server stops or the campaign is no more.
+    However many streams a process has, it reads what goes by one `key`, such as a campaign's id, at most once in
+    `every` seconds, two unless said. The stream ends when the client goes, the server stops or the campaign is no more.
     """
     global _open
     _open += 1
+    pause = POLL_SECONDS if every is None else every
     sent, sent_at = "", 0.0
     try:
         while not _is_stopping:
             try:
-                found = await _read_once(campaign_id, read)
+                found = await _read_once(key, read, pause)
             except NotFound:
                 return
             if found != sent:
-                yield f"event: progress\ndata: {found}\n\n"
+                yield f"event: {event}\ndata: {found}\n\n"
                 sent, sent_at = found, time.monotonic()
             elif time.monotonic() - sent_at > KEEP_ALIVE_SECONDS:
                 yield ": still here\n\n"
                 sent_at = time.monotonic()
-            await _pause()
+            await _pause(pause)
     finally:
         _open -= 1
 
 
-async def _pause() -> None:
-    until = time.monotonic() + POLL_SECONDS
+async def _pause(seconds: float) -> None:
+    until = time.monotonic() + seconds
     while not _is_stopping and (left := until - time.monotonic()) > 0:
         await anyio.sleep(min(left, LOOK_UP_SECONDS))
 
 
-async def _read_once(campaign_id: uuid.UUID, read: Callable[[], dict[str, Any]]) -> str:
-    """What was read less than two seconds ago, or what is read now, once for all who wait."""
-    async with _reading.setdefault(campaign_id, anyio.Lock()):
-        read_at, found = _latest.get(campaign_id, (0.0, ""))
-        if not found or time.monotonic() - read_at >= POLL_SECONDS:
+async def _read_once(key: Hashable, read: Callable[[], dict[str, Any]], fresh: float) -> str:
+    """What was read less than `fresh` seconds ago, or what is read now, once for all who wait."""
+    async with _reading.setdefault(key, anyio.Lock()):
+        read_at, found = _latest.get(key, (0.0, ""))
+        if not found or time.monotonic() - read_at >= fresh:
             found = json.dumps(await anyio.to_thread.run_sync(read), separators=(",", ":"))
-            _latest[campaign_id] = (time.monotonic(), found)
+            _latest[key] = (time.monotonic(), found)
         return found

@@ -123,8 +123,13 @@ def _gold(rater: Rater, others: Sequence[Rater]) -> Flag | None:
     return Flag(rater, words, "the known answers missed", None, "gold")
 
 
+def paces(others: Sequence[Rater]) -> list[float]:
+    """The median seconds of everybody with enough timed judgments."""
+    return [other.pace.median for other in others if other.pace and other.pace.median and other.pace.n >= ENOUGH]
+
+
 def _fast(rater: Rater, others: Sequence[Rater]) -> Flag | None:
-    rest = [other.pace.median for other in others if other.pace and other.pace.median and other.pace.n >= ENOUGH]
+    rest = paces(others)
     pace = rater.pace
     if pace is None or not pace.median or pace.n < ENOUGH or len(rest) < 2:
         return None

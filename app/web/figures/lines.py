@@ -23,20 +23,22 @@ class Line(NamedTuple):
     estimates: Sequence[Estimate | None]
 
 
-def lines(key: str, title: str, times: Sequence[str], series: Sequence[Line], unit: Unit) -> Chart:
+def lines(
+    key: str, title: str, times: Sequence[str], series: Sequence[Line], unit: Unit, *, is_fitted: bool = False
+) -> Chart:
     """Shares or coefficients over `times`, evenly spaced. A time without a figure leaves a gap in its line.
 
     Series differ in shape and dash as well as in colour. The axis goes from 0 to 1, or from -0.5
-    or -1 where a figure is negative.
+    or -1 where a figure is negative; one that `is_fitted` ends lower where all is small.
     """
-    low = _lowest(series)
+    low, top = _lowest(series), _highest(series) if is_fitted else 1.0
     words = ", ".join(line.label for line in series)
     root = new_chart(key, title, f"{words} at {len(times)} times from {times[0]} to {times[-1]}, with 95 % intervals.")
     _legend(root, series)
     bottom = _LEGEND + 6.0 + HEIGHT
 
     def height(value: float) -> float:
-        return bottom - HEIGHT * (max(value, low) - low) / (1 - low)
+        return bottom - HEIGHT * (max(value, low) - low) / (top - low)
 
     step = (_END - _START) / max(len(times), 1)
     apart = min(_APART, step / (2 * len(series)))
@@ -44,7 +46,7 @@ def lines(key: str, title: str, times: Sequence[str], series: Sequence[Line], un
     def across(place: int, nth: int) -> float:
         return _START + step * (place + 0.5) + apart * (nth - (len(series) - 1) / 2)
 
-    for tick in sorted({low, 0.0, 0.5, 1.0}):
+    for tick in sorted({low, 0.0, top / 2, top}):
         _stroke(root, _START, height(tick), _END, height(tick), "chart-zero" if tick == 0 else "chart-grid")
         shown = f"{100 * tick:g} %" if unit is Unit.SHARE else f"{tick:g}".replace("-", "\N{MINUS SIGN}")
         write(root, f"{_START - 1.2}%", height(tick) + 4, "chart-tick chart-end", shown)
@@ -69,6 +71,12 @@ def _lowest(series: Sequence[Line]) -> float:
     found = [e[part] for line in series for e in line.estimates if e for part in ("value", "low")]
     least = min((value for value in found if value is not None), default=0.0)
     return 0.0 if least >= 0 else -0.5 if least >= -0.5 else -1.0
+
+
+def _highest(series: Sequence[Line]) -> float:
+    found = [e[part] for line in series for e in line.estimates if e for part in ("value", "high")]
+    most = max((value for value in found if value is not None), default=1.0)
+    return next(end for end in (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0) if end >= min(most, 1.0))
 
 
 def _legend(root: ET.Element, series: Sequence[Line]) -> None:

@@ -95,6 +95,7 @@ MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/campaigns/{slug}/agreement/items"): ADMINS,
     ("GET", "/campaigns/{slug}/agreement/items/{name}"): ADMINS,
     ("GET", "/campaigns/{slug}/items"): ADMINS,
+    ("GET", "/campaigns/{slug}/queue.csv"): ADMINS,
     ("GET", "/campaigns/{slug}/queue"): ADMINS,
     ("GET", "/campaigns/{slug}/disputed"): ADMINS,
     ("GET", "/campaigns/{slug}/items/{item_id}"): ADMINS,

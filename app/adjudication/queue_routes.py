@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app import geography
 from app.accounts.access import Admin
 from app.accounts.models import Account
-from app.adjudication import queue
+from app.adjudication import queue, queue_table
 from app.adjudication.agreement import words
 from app.adjudication.models import Adjudication
 from app.adjudication.queue import Narrowed
@@ -21,6 +21,7 @@ from app.items import queries as items
 from app.items.models import Item, Subtask
 from app.judgments import jobs
 from app.judgments.cards import image_url
+from app.web.figures.downloads import figure_file
 from app.web.render import redirect_to, render, with_query
 from app.web.session import SessionDep
 
@@ -74,12 +75,25 @@ def queue_page(
         country_name=geography.name_of,
         image_url=image_url,
         item_address=lambda item_id: address_of(request, "adjudication:item", campaign, narrowed, item_id=item_id),
+        file=address_of(request, "adjudication:queue_file", campaign, narrowed),
         address=address,
         page=page,
         first=QUEUE_SIZE * (page - 1) + 1,
         pages=-(-len(found) // QUEUE_SIZE),
         toast=toast_of(request, session, admin, campaign, settled, narrowed),
         query=with_query("", narrowed._asdict()),
+    )
+
+
+@router.get("/campaigns/{slug}/queue.csv", name="adjudication:queue_file")
+def queue_file(session: SessionDep, admin: Admin, slug: str, narrowed: NarrowedDep) -> Response:
+    """The list under the same filters, on as many pages as it stands."""
+    campaign = campaigns.get(session, slug)
+    found = queue.with_pictures(session, queue.waiting(session, admin, campaign, narrowed))
+    filters = " ".join(f"{name}={value}" for name, value in narrowed._asdict().items() if value)
+    source = f"{slug}, filters: {filters or 'none'}"
+    return figure_file(
+        "queue.csv", {"queue": lambda: queue_table.table(found)}, {}, source, f"terroir-{slug}", "source"
     )
 
 

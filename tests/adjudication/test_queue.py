@@ -1,5 +1,7 @@
 """What waits for an admin's word: in which order, and narrowed by what."""
 
+import csv
+import io
 import uuid
 from datetime import timedelta
 
@@ -121,6 +123,26 @@ def test_filters_stay_in_the_address_all_the_way(
     assert disputed.status is Status.DISPUTED
     again = client.post(f"/campaigns/sample/items/{disputed.id}/undo", data={"adjudication": undone})
     assert (again.status_code, "was taken back already" in again.text) == (409, True)
+
+
+def test_the_queue_is_a_file_with_harmless_cells(
+    session: Session, browse: SignIn, campaign: Campaign, admin: Account
+) -> None:
+    first = dispute(session, campaign, "=1+1", 0.30, Subtask.MF)
+    dispute(session, campaign, "Pho", 0.10, Subtask.SFB)
+    link = "/campaigns/sample/queue.csv?subtask=MF"
+    assert link in browse(admin).get("/campaigns/sample/queue?subtask=MF").text
+    reply = browse(admin).get(link)
+    assert (reply.status_code, reply.headers["content-disposition"]) == (
+        200, 'attachment; filename="terroir-sample-queue.csv"'
+    )  # fmt: skip
+    (row,) = csv.DictReader(io.StringIO(reply.text))
+    assert row == {
+        "key": first.key, "place": "1", "subtask": "MF", "foods": "'=1+1; Pizza", "countries": "EG; IT",
+        "background": "", "status": "disputed", "appeals": "0", "doubt": "0.3000",
+        "weights": "few approved of this dish", "questions": "food1_identity",
+        "votes": "food1_identity: 1 yes, 1 no, 1 unsure", "source": "sample, filters: subtask=MF",
+    }  # fmt: skip
 
 
 def test_reliability_adds_up_what_the_newest_models_expect(session: Session, campaign: Campaign) -> None:

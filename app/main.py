@@ -27,6 +27,7 @@ from app.adjudication import (
     policy_question_routes,
     policy_routes,
     queue_routes,
+    watch_routes,
 )
 from app.adjudication import routes as adjudication_routes
 from app.adjudication.agreement import (
@@ -108,6 +109,7 @@ ROOMS = (
     own_work_routes,
     message_routes,
     pay_routes,
+    watch_routes,
     adjudication_api,
     gold_routes,
     pool_routes,

@@ -27,7 +27,7 @@ PAGES = {
     ],
     "ada": [
         *("/people", "/campaigns", "/campaigns/crowd", "/campaigns/sf", "/messages", "/campaigns/crowd/pay"),
-        "/campaigns/crowd/agreement",
+        *("/campaigns/crowd/agreement", "/campaigns/crowd/watch", "/campaigns/sf/watch"),
         *(f"/campaigns/crowd/agreement?by={by}" for by in ("subtask", "country", "generator", "nobody")),
         *("/campaigns/crowd/gold", "/campaigns/crowd/gold/{rejected}", "/campaigns/crowd/pool", "/campaigns/sf/pool"),
         *("/campaigns/crowd/items", "/campaigns/crowd/items?status=rejected&subtask=MF", "/campaigns/sf/items?name=x"),

@@ -131,6 +131,7 @@ def test_work_survives_machines_that_die_and_spreads_to_those_that_join(
     add_machine(gpus=1)
     fleet = fleets(Scenario(seconds=0.1))
     fleet.describe()
+    wait_for_room(fleet, 2)  # the one that dies has an engine by then
     events = iter([(6, lambda: cluster.kill(first)), (20, lambda: add_machine(gpus=2))])
     planned: list[tuple[int, Callable[[], Any]]] = [next(events)]
 

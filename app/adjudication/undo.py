@@ -30,11 +30,16 @@ class Released(Conflict):
     title = "In a release"
 
 
+class Replaced(Conflict):
+    title = "Another image stands in its place"
+
+
 def undo(session: Session, account: Account, adjudication_id: uuid.UUID) -> Decision:
     """An admin takes a settlement back: the item is again what it was before. The decision log grows by one.
 
     Appeals that the settlement answered are open again. Raises NotFound, Released once the item is in a release,
-    DecidedSince when a newer decision stands, TakenBack when this was undone, and OwnJudgment.
+    Replaced once another image was made of what it rejected, DecidedSince when a newer decision stands, TakenBack when
+    this was undone, and OwnJudgment.
     """
     adjudication, undone = _settlement(session, adjudication_id)
     item = locked(session, account, adjudication.item_id)
@@ -93,6 +98,8 @@ _RELEASED = sa.text(
     """
 )
 
+_REVISION = sa.text("SELECT key FROM item WHERE revision_of_id = :item ORDER BY created_at, key LIMIT 1")
+
 
 def _fault(session: Session, item: Item, decision: Decision) -> Conflict | None:
     latest = latest_decision(session, item)
@@ -106,4 +113,7 @@ def _fault(session: Session, item: Item, decision: Decision) -> Conflict | None:
     version = session.execute(_RELEASED, {"item": item.id}).scalar_one_or_none()
     if version is not None:
         return Released(f"{item.key} is in release {version}, which stays as it is; overturn the decision instead.")
+    newer = session.execute(_REVISION, {"item": item.id}).scalar_one_or_none()
+    if newer is not None and decision.outcome is Status.REJECTED:
+        return Replaced(f"{newer} was made in place of {item.key}; settle it anew if both images are to be kept.")
     return None

@@ -46,11 +46,7 @@ def _answer(session: Session, storage: Storage, request_id: uuid.UUID, job_id: u
     if request.state is not RequestState.WORKING or request.job_id != job_id:
         return
     item = session.get_one(Item, request.item_id)
-    later = session.exec(select(Item.id).where(Item.revision_of_id == item.id)).first()
-    if not wants_image(item) or later:
-        request.state, request.closed_at = RequestState.WITHDRAWN, now()
-        if later:
-            request.state, request.answer_id, request.engine = RequestState.ANSWERED, later, "import"
+    if _is_over(session, request, item):
         return
     engine = engine_named(str(request.engine))
     seeds = [_seed(request, place) for place in range(int(request.detail.get("seeds", 1)))]
@@ -61,6 +57,9 @@ def _answer(session: Session, storage: Storage, request_id: uuid.UUID, job_id: u
     except CannotMake as error:
         request.state, request.error = RequestState.OPEN, error.message
         return
+    session.refresh(item, with_for_update={"key_share": True})  # it may have been decided otherwise meanwhile
+    if _is_over(session, request, item):
+        return
     new = _write(session, storage, item, made, seeds, engine.name)
     request.state, request.closed_at, request.error = RequestState.ANSWERED, now(), None
     request.answer_id = new[0].id
@@ -69,6 +68,17 @@ def _answer(session: Session, storage: Storage, request_id: uuid.UUID, job_id: u
         "made": [{"item": one.key, "used": dict(image.used), **image.parameters}
                  for one, image in zip(new, made, strict=True)],
     }  # fmt: skip
+
+
+def _is_over(session: Session, request: RevisionRequest, item: Item) -> bool:
+    """Whether nobody waits for the image any more: then the request is closed."""
+    later = session.exec(select(Item.id).where(Item.revision_of_id == item.id)).first()
+    if wants_image(item) and later is None:
+        return False
+    request.state, request.closed_at = RequestState.WITHDRAWN, now()
+    if later is not None:
+        request.state, request.answer_id, request.engine = RequestState.ANSWERED, later, "import"
+    return True
 
 
 def _seed(request: RevisionRequest, place: int) -> str:

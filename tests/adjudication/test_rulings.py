@@ -10,10 +10,10 @@ from app.adjudication.evidence import evidence
 from app.adjudication.rulings import Ruling
 from app.adjudication.service import OwnJudgment, settle
 from app.adjudication.standing import latest_decision, standing
-from app.adjudication.undo import DecidedSince, Released, TakenBack, undo
+from app.adjudication.undo import DecidedSince, Released, Replaced, TakenBack, can_undo, undo
 from app.campaigns.models import Campaign
 from app.errors import Invalid, NotFound
-from app.items.models import Item, Status
+from app.items.models import Item, Status, Subtask
 from app.judgments.models import Decision, Method
 from app.releases.models import Release, ReleaseItem
 from tests.adjudication.conftest import judge
@@ -154,3 +154,16 @@ def test_who_may_not_settle_may_not_undo(session: Session, campaign: Campaign, a
     people[0].role = Role.ADMIN
     with pytest.raises(OwnJudgment):
         undo(session, people[0], done.id)
+
+
+def test_a_rejection_stands_once_another_image_was_made_in_its_place(
+    session: Session, campaign: Campaign, admin: Account, disputed: Item
+) -> None:
+    done = settle(session, admin, disputed.id, "", "", ruling=NOT_IT)
+    newer = make_item(session, campaign, Subtask.SFB, revision=2, revision_of_id=disputed.id)
+    with pytest.raises(Replaced, match=newer.key):
+        undo(session, admin, done.id)
+    assert disputed.status is Status.REJECTED
+    assert not can_undo(session, disputed, done)
+    # To settle it anew says of both images that they are to be kept.
+    assert settle(session, admin, disputed.id, "approved", "Both are good.").outcome is Status.APPROVED

@@ -3,6 +3,7 @@
 import json
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from app.settings import Settings, get_settings
 from app.storage import storage_for
 from tests.factories import make_campaign
 from tests.generation.things import composed, refuse, request_of
+from tests.locks import wait_for_lock
 
 
 def test_a_job_that_was_interrupted_goes_on_and_answers_once(fresh_engine: sa.Engine, settings: Settings) -> None:
@@ -77,3 +79,23 @@ def test_the_command_exports_and_serves_what_is_open(
     jobs.run_job(fresh_engine, settings, uuid.UUID(said["job"]))
     with Session(fresh_engine) as session:
         assert session.exec(select(RevisionRequest.state)).one() is RequestState.ANSWERED
+
+
+def test_an_image_that_is_accepted_meanwhile_is_not_made_again(fresh_engine: sa.Engine, settings: Settings) -> None:
+    storage = storage_for(settings)
+    with Session(fresh_engine) as session:
+        campaign = make_campaign(session, "tasting")
+        item = composed(session, storage, campaign)
+        request = refuse(session, item, food1_identity="not_there")
+        job_id = service.serve(session, None, campaign, [request.id]).id
+        session.commit()
+        item_id = item.id
+    with ThreadPoolExecutor(1) as threads, Session(fresh_engine) as session:
+        session.execute(sa.text("UPDATE item SET status = 'approved' WHERE id = :item"), {"item": item_id})
+        made = threads.submit(jobs.run_job, fresh_engine, settings, job_id)
+        wait_for_lock(fresh_engine)
+        session.commit()
+        made.result()
+    with Session(fresh_engine) as session:
+        assert session.exec(select(RevisionRequest.state)).one() is RequestState.WITHDRAWN
+        assert session.exec(select(Item).where(Item.revision_of_id == item_id)).all() == []

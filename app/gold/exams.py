@@ -272,6 +272,8 @@ def rescore(session: Session, item: Item) -> None:
             sa.literal(str(item.id)) == sa.any_(col(Exam.items)),
         )
         .order_by(col(Exam.account_id), col(Exam.id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
     ).all()
     for exam in held:
         total = marking.total(marking.marks(session, exam))

@@ -2,8 +2,10 @@
 
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 from sqlmodel import Session, select
 from starlette.testclient import TestClient
 
@@ -11,6 +13,7 @@ from app.accounts.models import Account, KnownCountry, Role
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign, Exam, ExamKind, Qualification
 from app.claims import service as claims
+from app.db import transaction
 from app.gold import exams, service
 from app.gold.exams import NoExam
 from app.items.models import Gold, Hold, Item
@@ -18,6 +21,7 @@ from app.judgments.service import Answers
 from tests.conftest import SignIn
 from tests.factories import make_account, make_campaign, make_item
 from tests.gold.things import answers_of, give, make_gold, set_policy
+from tests.locks import wait_for_lock
 
 AFRICA, EUROPE = "Africa", "Europe"
 
@@ -165,6 +169,32 @@ def test_a_score_follows_when_gold_is_withdrawn(session: Session, campaign: Camp
     assert exam.score == pytest.approx(5 / 6)
     assert exam.has_passed
     assert qualification(session, account).passed_at is not None
+
+
+def test_scores_follow_two_withdrawals_at_once(fresh_engine: sa.Engine) -> None:
+    with transaction(fresh_engine) as session:
+        campaign, account, admin = make_campaign(session), make_account(session), make_account(session, Role.ADMIN)
+        set_policy(session, campaign, qualification=True, exam_items=4, pass_share=1.0)
+        first, second, *_ = make_material(session, campaign, Hold.TEST, n_wrong=2)
+        exam = answer_all(session, account, campaign, begin(session, account, campaign, ExamKind.TEST), "yes")
+        assert exam.score == 0.75
+
+    def withdraw(item: Item, session: Session) -> None:
+        service.withdraw(session, session.get_one(Account, admin.id), item.id, "It was right.")
+
+    def withdraw_second() -> None:
+        with transaction(fresh_engine) as session:
+            withdraw(second, session)
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction(fresh_engine) as session:
+            withdraw(first, session)
+            other = threads.submit(withdraw_second)
+            wait_for_lock(fresh_engine)
+        other.result()
+    with transaction(fresh_engine) as session:
+        found = session.get_one(Exam, exam.id)
+        assert (found.score, found.has_passed) == (1.0, True)
 
 
 def item_on(html: str) -> str:

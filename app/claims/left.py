@@ -128,7 +128,7 @@ def found_nothing(
 
 def look_again(account_id: uuid.UUID, campaign_id: uuid.UUID) -> None:
     """The person gave something back, so there is something again."""
-    for key in [key for key in _nothing if key[:2] == (account_id, campaign_id)]:
+    for key in [key for key in list(_nothing) if key[:2] == (account_id, campaign_id)]:  # others add
         _nothing.pop(key, None)
 
 

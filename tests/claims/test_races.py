@@ -1,7 +1,9 @@
 """Races, with threads and real connections: the counts hold whatever the order."""
 
 import random
+import sys
 import threading
+import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +13,7 @@ from sqlmodel import select
 
 from app.accounts.models import Account
 from app.campaigns import service as campaigns
+from app.claims import left
 from app.claims import service as claims
 from app.db import transaction
 from app.judgments import service as judgments
@@ -181,3 +184,29 @@ def test_one_person_asking_many_times_at_once_holds_each_item_once(
             )
         ).all()
     assert drifted == []
+
+
+def test_what_was_found_for_nobody_is_forgotten_while_others_find_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process remembers it for all its threads."""
+    campaign, stop = uuid.uuid4(), threading.Event()
+    people = [uuid.uuid4() for _ in range(100)]
+    memory: dict[tuple[object, ...], tuple[str, float]] = {
+        (person, campaign, (), frozenset()): ("Nothing.", 0.0) for person in people
+    }
+    monkeypatch.setattr(left, "_nothing", memory)
+
+    def find_nothing() -> None:
+        while not stop.is_set() and len(memory) < 3000:
+            memory[uuid.uuid4(), campaign, (), frozenset()] = ("Nothing.", 0.0)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(find_nothing)
+        try:
+            for person in people:
+                left.look_again(person, campaign)
+        finally:
+            stop.set()
+            sys.setswitchinterval(before)
+    assert not {key[0] for key in memory} & set(people)

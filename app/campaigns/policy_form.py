@@ -24,6 +24,7 @@ from app.errors import Invalid
 SUBTASKS: Final = ("SF", "MF", "SFB", "MFB")
 LEASE_MINUTES: Final = (0.5, 7 * 24 * 60)
 MOST_NEEDED: Final = 10_000_000
+LONGEST_LINE: Final = 100
 _QUOTA = re.compile(r"(?P<group>.*?)\s*[:=,\s]\s*(?P<needed>[\d., ]+)")
 
 
@@ -184,7 +185,8 @@ def _quota(line: str) -> tuple[str, int]:
     >>> _quota("SFB: 500"), _quota("subtask mf = 1,000"), _quota("South Korea 40")
     (('subtask SFB', 500), ('subtask MF', 1000), ('country KR', 40))
     """
-    match = _QUOTA.fullmatch(line)
+    line = " ".join(line.split())  # the pattern would take ever longer over many spaces
+    match = _QUOTA.fullmatch(line) if len(line) <= LONGEST_LINE else None
     needed = re.sub(r"[., ]", "", match["needed"]) if match else ""
     if match is None or not needed:
         raise ValueError("write a subtask or a country, a colon, and how many are enough, e.g. “SFB: 500”.")

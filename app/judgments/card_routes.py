@@ -25,7 +25,7 @@ def cards(
     campaign, policy = campaigns.with_policy(session, slug)
     have = set(claim_ids(form.getlist("have")))
     want = str(form.get("want", ""))
-    wanted = min(int(want), READY_MANY) if want.isascii() and want.isdigit() else 1
+    wanted = min(int(want), READY_MANY) if want.isascii() and want.isdigit() and len(want) < 4 else 1
     count = max(1, min(len(have) + wanted, claims.MAX_PREPARED))
     lease = claims.lease_seconds(policy, settings.lease_seconds)
     found = claims.claim_next(session, account, campaign, policy, count=count, lease=lease, most=claims.MAX_PREPARED)

@@ -87,7 +87,7 @@ def test_an_open_page_without_more_cards_is_told_why(session: Session, campaign:
     assert 'data-left="0"' in reply.text
 
 
-@pytest.mark.parametrize("form", [{}, {"want": "many"}, {"want": "-1", "have": "x"}, {"want": "9" * 400}])
+@pytest.mark.parametrize("form", [{}, {"want": "many"}, {"want": "-1", "have": "x"}, {"want": "9" * 5000}])
 def test_nonsense_asked_for_is_no_fault(
     session: Session, campaign: Campaign, page: TestClient, form: dict[str, str]
 ) -> None:

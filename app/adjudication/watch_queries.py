@@ -106,7 +106,7 @@ class Reasons(NamedTuple):
 
 def mark(session: Session, campaign_id: uuid.UUID, version: uuid.UUID, at: datetime) -> str:
     """Another text whenever the page has something new to show: counts (whose `version` it is), leases handed out,
-    decisions, the campaign's own state; and each minute, as ages and rates change by themselves.
+    decisions, imports, the campaign's own state; and each minute, as ages and rates change by themselves.
 
     Reads no judgment, claim or vote.
     """
@@ -124,10 +124,9 @@ def items(session: Session, campaign_id: uuid.UUID, at: datetime) -> list[Items]
 
 def for_insiders(session: Session, campaign_id: uuid.UUID) -> list[ForInsiders]:
     """Those with nobody to ask first, then by the number of items."""
-    return [
-        ForInsiders(row.home, *(int(n) for n in row[1:]))
-        for row in session.execute(_FOR_INSIDERS, {"campaign": campaign_id})
-    ]
+    rows = session.execute(_FOR_INSIDERS, {"campaign": campaign_id})
+    found = [ForInsiders(row.home, *(int(n) for n in row[1:])) for row in rows]
+    return sorted(found, key=lambda row: (row.insiders > 0, -row.items, row.country))
 
 
 def revisions(session: Session, campaign_id: uuid.UUID) -> dict[str, int]:
@@ -187,6 +186,7 @@ _MARK = sa.text(
     SELECT (SELECT coalesce(sum(n_claimed), 0) FROM pool_member WHERE campaign_id = :campaign) AS claimed,
            (SELECT max(latest.id) FROM (SELECT id, item_id FROM decision ORDER BY id DESC LIMIT 100) AS latest
             JOIN item ON item.id = latest.item_id WHERE item.campaign_id = :campaign) AS decision,
+           (SELECT count(*) FROM import_batch WHERE campaign_id = :campaign) AS imports,
            status, policy_version
     FROM campaign WHERE id = :campaign
     """
@@ -213,7 +213,7 @@ _FOR_INSIDERS = sa.text(
             WHERE campaign_id = :campaign AND pool_member.account_id = account.id AND paused_at IS NOT NULL
         )
     ) AS insiders
-    FROM waiting ORDER BY 5 > 0, items DESC, home
+    FROM waiting
     """
 )
 

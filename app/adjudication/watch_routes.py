@@ -1,14 +1,17 @@
 """The watching page of a campaign, which follows what happens by itself, and its files. For admins."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request
+from markupsafe import Markup
 from starlette.responses import Response, StreamingResponse
 
 from app import geography
 from app.accounts.access import Admin
 from app.adjudication import watch
+from app.adjudication.agreement.memory import remembered
 from app.adjudication.agreement.words import QUESTIONS
 from app.adjudication.events import progress_events, require_place
 from app.adjudication.watch import Watched
@@ -19,8 +22,8 @@ from app.db import now, transaction
 from app.items.models import Status
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
-from app.web.figures.svg import inline
-from app.web.figures.tables import Unit
+from app.web.figures.svg import Chart, inline
+from app.web.figures.tables import Table, Unit
 from app.web.render import render, with_query
 from app.web.session import SessionDep
 
@@ -50,7 +53,7 @@ def page(request: Request, session: SessionDep, admin: Admin, slug: str, seen: s
         return Response(status_code=204)
     policy = campaigns.current_policy(session, campaign)
     found = watch.watched(session, campaign, policy, moment)
-    words = _words(policy)
+    drawn = _drawn(moment, found, policy)
     here = str(request.app.url_path_for(HERE, slug=slug))
     return render(
         request,
@@ -63,14 +66,14 @@ def page(request: Request, session: SessionDep, admin: Admin, slug: str, seen: s
         refresh=with_query(here, {"seen": moment.mark}),
         stream=str(request.app.url_path_for("adjudication:watch_events", slug=slug)),
         steps=_steps(request, campaign, found),
-        tables={name: make() for name, make in tables_of(found, words).items()},
-        charts=charts_of(found, words),
+        tables=drawn.tables,
+        charts=drawn.charts,
         people_links=[{"rater": _person(request, slug, suspect)} for suspect in found.suspects],
         questions=QUESTIONS,
         shown=SHOWN,
         files=here,
         words=tables,
-        draw=inline,
+        draw=lambda chart: drawn.markup[chart.key],
     )
 
 
@@ -98,12 +101,30 @@ def file(request: Request, session: SessionDep, admin: Admin, slug: str, name: s
     """Every table as .csv, every chart as .svg or .png."""
     campaign = campaigns.get(session, slug)
     policy = campaigns.current_policy(session, campaign)
-    found = watch.watched(session, campaign, policy, watch.moment(session, campaign.id, now()))
-    words = _words(policy)
-    charts = charts_of(found, words)
+    moment = watch.moment(session, campaign.id, now())
+    found = watch.watched(session, campaign, policy, moment)
+    drawn = _drawn(moment, found, policy)
     source = f"campaign {slug}, policy version {policy.version}, {found.at.strftime('%Y-%m-%d %H:%M UTC')}"
-    every_chart = {key: partial(charts.__getitem__, key) for key in charts}
-    return figure_file(name, tables_of(found, words), every_chart, source, f"watching-{slug}", "source")
+    every_table = {key: partial(drawn.tables.__getitem__, key) for key in drawn.tables}
+    every_chart = {key: partial(drawn.charts.__getitem__, key) for key in drawn.charts}
+    return figure_file(name, every_table, every_chart, source, f"watching-{slug}", "source")
+
+
+class Drawn(NamedTuple):
+    """Every table, every chart, and each chart as it stands in the page by its key."""
+
+    tables: Mapping[str, Table]
+    charts: Mapping[str, Chart]
+    markup: Mapping[str, Markup]
+
+
+def _drawn(moment: watch.Moment, found: Watched, policy: Policy) -> Drawn:
+    def draw() -> Drawn:
+        words = _words(policy)
+        charts = charts_of(found, words)
+        return Drawn(tables_of(found, words), charts, {chart.key: inline(chart) for chart in charts.values()})
+
+    return remembered(moment.version, ("watch drawn", moment.mark), draw)
 
 
 def _words(policy: Policy) -> dict[tuple[str, str], str]:

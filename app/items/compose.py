@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from app import geography
-from app.errors import Conflict, TerroirError
+from app.errors import Conflict, Invalid, TerroirError
 from app.items import images
+from app.items.compose_faults import Planted, gold_cells, plant, unplanted, write_truth
 from app.items.compose_picture import picture_of
 from app.items.compose_plan import BadSeeds, ItemPlan, Seed, plan, read_seeds
 
@@ -56,12 +57,16 @@ def compose(
     items: int,
     seed: int,
     *,
+    truth: Path | None = None,
+    gold: int = 0,
     processes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ComposeSummary:
     """Write `items` composed items to the folder `out`, which must not exist or be empty.
 
     The same seeds, number and seed give the same bytes, however many `processes` (None: one a core) share the work.
+    With `truth`, a new file outside `out`, faults are planted in them and it says which claims hold; `gold` of the
+    items then carry their known answers.
     `progress` is told how many of how many images are written. Everything appears at once at the end or not at all.
     Raises `BadSeeds`, `images.BadImage`, `OutputNotEmpty`, `Invalid` (too few items), `ComposeFailed` (disk, memory).
     """
@@ -69,13 +74,20 @@ def compose(
     plans = plan(photos, items, seed)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputNotEmpty(f"{out} exists and is not empty: name a new folder.")
+    if gold and truth is None:
+        raise Invalid("Gold items come with planted faults: name a file for the truth too.")
+    if truth is not None and (truth.exists() or truth.resolve().is_relative_to(out.resolve())):
+        raise OutputNotEmpty(f"{truth} can't hold the truth: name a new file outside {out}, which will be imported.")
+    planted = unplanted(plans) if truth is None else plant(plans, photos, seed, gold=gold)
     partial = out.parent / f".{out.name}-{uuid.uuid4().hex[:8]}.partial"
     try:
         partial.mkdir(parents=True)
         _copy_sources(seeds, partial, photos)
         for sheet in _SHEETS:
-            _write_sheet(partial, sheet, [item for item in plans if item.sheet == sheet], seed)
-        _draw_all(partial, plans, seed, processes or len(os.sched_getaffinity(0)), progress)
+            _write_sheet(partial, sheet, [item for item in planted if item.claimed.sheet == sheet], seed)
+        _draw_all(partial, [item.shown for item in planted], seed, processes or len(os.sched_getaffinity(0)), progress)
+        if truth is not None:
+            write_truth(truth, planted)
         partial.replace(out)
     except OSError as failed:
         raise ComposeFailed(f"{out} could not be written: {failed.strerror or failed}.") from failed
@@ -110,12 +122,14 @@ def _copy_sources(seeds: Path, out: Path, photos: Sequence[Seed]) -> None:
         shutil.copyfile(seeds / "LICENSES.md", out / "LICENSES.md")
 
 
-def _write_sheet(out: Path, sheet: str, plans: Sequence[ItemPlan], seed: int) -> None:
+def _write_sheet(out: Path, sheet: str, items: Sequence[Planted], seed: int) -> None:
     (out / "metadata").mkdir(exist_ok=True)
+    cells = [_row(item.claimed, seed) | gold_cells(item) for item in items]
+    known = dict.fromkeys(column for row in cells for column in row if column not in _COLUMNS)
     with (out / "metadata" / f"{sheet}.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = csv.DictWriter(file, _COLUMNS, restval="", lineterminator="\n")
+        rows = csv.DictWriter(file, (*_COLUMNS, *known), restval="", lineterminator="\n")
         rows.writeheader()
-        rows.writerows(_row(item, seed) for item in plans)
+        rows.writerows(cells)
 
 
 def _row(item: ItemPlan, seed: int) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import uuid
 from typing import NamedTuple
 
 from app.campaigns.parameters import Parameters
@@ -62,6 +63,10 @@ class Plan(NamedTuple):
             else:
                 ordinary += 1
         return tests
+
+    def start(self, n_claimed: int) -> uuid.UUID:
+        """Where among the gold items the next ones are looked for, `n_claimed` items having been given."""
+        return uuid.UUID(bytes=hashlib.sha256(f"{self.seed} from {n_claimed}".encode()).digest()[:16])
 
     def _place(self, k: int) -> float:
         digest = hashlib.sha256(f"{self.seed}{k}".encode()).digest()

@@ -202,7 +202,11 @@ def choose(session: Session, asker: Asker, before: Before, count: int, at: datet
     """
     plan = Plan.of(asker)
     lanes = asker.lanes
-    scope = asker.scope | {"ranks": [lane.rank for lane in lanes], "since": at - PAUSE, "start": uuid.uuid4()}
+    scope = asker.scope | {
+        "ranks": [lane.rank for lane in lanes],
+        "since": at - PAUSE,
+        "start": plan.start(asker.n_claimed),
+    }
     tests: list[Given] = []
     if plan.has_tests:
         rows = session.execute(GOLD, scope | before.scope | {"count": count + 2}).all()

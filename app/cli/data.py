@@ -112,11 +112,15 @@ def compose(
     out: Annotated[Path, typer.Option(help="New folder for the items.")],
     items: Annotated[int, typer.Option(help="How many items; 23766 is the paper's size.", min=1)],
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.", min=0)] = 0,
+    truth: Annotated[
+        Path | None, typer.Option(help="Plant faults, a tenth of all claims, and write to this new file which.")
+    ] = None,
+    gold: Annotated[int, typer.Option(help="With --truth: so many carry their known answers.", min=0)] = 0,
     json: JsonFlag = False,
 ) -> None:
     """Compose items of all four subtasks from real photographs, in the CultureMix layout."""
     with progress_bar("Composing") as advance:
-        summary = composing.compose(seeds, out, items, seed, progress=advance)
+        summary = composing.compose(seeds, out, items, seed, truth=truth, gold=gold, progress=advance)
     if json:
         say_json(summary._asdict() | {"out": str(summary.out)})
     else:

@@ -1,51 +1,55 @@
-"""`terroir simulate`: simulated annotators who work through the HTTP API, as any program would."""
+"""`terroir simulate`: simulated annotators who work through the HTTP API, as any program would, and what came of it."""
 
-import http.client
-import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
-from urllib.parse import quote, urlsplit
 
 import sqlalchemy as sa
 import typer
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session
 
+from app import jobs
 from app.accounts import service as accounts
 from app.accounts.models import Account, Role
 from app.campaigns import service as campaigns
+from app.campaigns.models import Campaign, Member
 from app.cli.common import JsonFlag, installation, progress_bar, say, say_json
-from app.cli.simulation import INSIDER_NOTICES, KNOWN_SHARE, Given, email_of, judgment_of, knows, profile_of, summary
+from app.cli.simulated_clients import Annotator, server_for
+from app.cli.simulation import INSIDER_NOTICES, KNOWN_SHARE, Given, World, email_of, knows, profile_of, summary
+from app.cli.simulation_outcome import lines, outcome
 from app.db import transaction
-from app.db.embedded import serving_address
-from app.errors import Conflict, Invalid, TerroirError
+from app.errors import Conflict, Invalid
+from app.gold import screening
+from app.items.compose_faults import read_truth
 from app.items.queries import countries_in
+from app.judgments import quotas
+from app.judgments.jobs import KIND as FIT
+from app.judgments.steering import steer_one
 from app.settings import Settings
 
 CLAIMS_AT_ONCE: Final = 10
 AT_ONCE: Final = 8
 """Annotators who send at the same time."""
-TIMEOUT_SECONDS: Final = 60
-
-
-class ServerTrouble(TerroirError):
-    """The server can't be reached, or answers what it should not."""
-
-    status = 502
-    type = "server-trouble"
+LOOKED_AFTER_BY: Final = (screening, quotas)
+"""Register with `steer_one` what a worker does beside the models."""
 
 
 def simulate(
     campaign: Annotated[str, typer.Option(help="Name of the campaign.")],
     annotators: Annotated[int, typer.Option(help="How many annotators.", min=1, max=1000)],
-    judgments: Annotated[int, typer.Option(help="Stop after so many judgments.", min=1)],
     seed: Annotated[int, typer.Option(help="The same seed gives the same faults and answers.", min=0)],
+    judgments: Annotated[
+        int | None, typer.Option(help="Stop after so many judgments; else when no work is left.", min=1)
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="What “terroir compose --truth” planted in the items; else the seed says.")
+    ] = None,
     url: Annotated[
         str | None, typer.Option(help="Server of this installation; the one running here, or one started for it.")
     ] = None,
@@ -53,29 +57,49 @@ def simulate(
 ) -> None:
     """Let simulated annotators with stated error rates judge over HTTP. Their accounts are marked as simulated.
 
-    Each says to know the food of some of the campaign's countries, and notices more wrong claims about those.
+    Each says to know the food of some of the campaign's countries, and notices more wrong claims about those. Between
+    rounds the campaign is looked after as by a worker. In the end its decisions are held against what is true.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a server started for the run is stopped with it
     with installation() as (settings, engine):
         with transaction(engine) as session:
-            countries = countries_in(session, campaigns.get(session, campaign).id)
-        with (
-            _server(settings, url) as address,
-            _tokens(engine, seed, annotators, countries) as tokens,
-            progress_bar("Judging") as advance,
-        ):
-            crowd = [Annotator(number, address, token) for number, token in enumerate(tokens)]
-            run = work(crowd, campaign, judgments, seed, advance)
-    profiles = summary(seed, annotators, run.given)
+            found = campaigns.get(session, campaign)
+            world = world_of(session, found, seed, truth)
+        with server_for(settings, url) as address, progress_bar("Judging") as advance:
+            run, result = let_judge(engine, settings, address, found, world, annotators, judgments, advance)
+    profiles = summary(world, annotators, run.given)
     counts = {status: sum(judgment.status == status for judgment in run.given) for status in ("counted", "surplus")}
     if json:
         document = {"campaign": campaign, "seed": seed, "judgments": len(run.given), **counts}
-        say_json(document | {"stopped": run.stopped, "seconds": round(run.seconds, 3), "profiles": profiles})
+        document |= {"stopped": run.stopped, "seconds": round(run.seconds, 3), "profiles": profiles}
+        say_json(document | {"outcome": result})
     else:
-        _print(run, counts, profiles)
+        _print(run, counts, profiles, result)
 
 
-def _print(run: "Run", counts: dict[str, int], profiles: list[dict[str, Any]]) -> None:
+def let_judge(
+    engine: sa.Engine,
+    settings: Settings,
+    address: str,
+    campaign: Campaign,
+    world: World,
+    annotators: int,
+    judgments: int | None = None,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple["Run", dict[str, Any]]:
+    """What was given, and `simulation_outcome.outcome` of the campaign."""
+    with transaction(engine) as session:
+        countries = countries_in(session, campaign.id)
+    with _tokens(engine, campaign, world.seed, annotators, countries) as tokens:
+        crowd = [Annotator(number, address, token) for number, token in enumerate(tokens)]
+        run = work(crowd, campaign.slug, judgments, world, advance, _Caretaker(engine, settings, campaign.id))
+    with transaction(engine) as session:
+        return run, outcome(session, session.get_one(Campaign, campaign.id), world, annotators)
+
+
+def _print(
+    run: "Run", counts: Mapping[str, int], profiles: list[dict[str, Any]], result: Mapping[str, Any]
+) -> None:  # fmt: skip
     say(f"{len(run.given)} judgments in {run.seconds:.1f} s ({counts['surplus']} surplus). {run.stopped}")
     say(f"{'profile':<12} {'annotators':>10} {'judgments':>10} {'answers':>8} {'accuracy':>9} {'noticed':>8}")
     for row in profiles:
@@ -89,61 +113,56 @@ def _print(run: "Run", counts: dict[str, int], profiles: list[dict[str, Any]]) -
         f"Each says to know about {KNOWN_SHARE:.0%} of the campaign's countries, and there notices "
         f"{INSIDER_NOTICES:.0%} of the wrong claims it would else miss."
     )
+    say("")
+    for line in lines(result):
+        say(line)
 
 
-class Annotator:
-    """One simulated annotator's connection to the API, kept open between requests."""
+def world_of(session: Session, campaign: Campaign, seed: int, truth: Path | None) -> World:
+    """Raises Invalid where the truth file isn't that of the campaign's items."""
+    rows = session.execute(_KEYS, {"campaign": campaign.id}).all()
+    keys = {str(row.id): row.key for row in rows}
+    if truth is None:
+        return World(seed, keys)
+    planted = read_truth(truth)
+    if missing := sorted(set(keys.values()) - {key for key, _ in planted}):
+        raise Invalid(
+            f"{truth} says nothing about {len(missing)} of the items of “{campaign.slug}”, such as {missing[0]}: name "
+            "the file that was written when they were composed."
+        )
+    return World(seed, keys, planted)
 
-    def __init__(self, number: int, address: str, token: str) -> None:
-        self.number = number
-        self._address = address
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        parts = urlsplit(address)
-        self._prefix = parts.path.rstrip("/")
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        assert parts.hostname is not None
-        self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
 
-    def claim(self, slug: str, count: int) -> dict[str, Any]:
-        """CONTRACT §4's claims: {"claims", "remaining", "reason" if there are none}."""
-        _, reply = self._send("POST", f"/campaigns/{quote(slug, safe='')}/claims", {"count": count})
-        return reply
+_KEYS = sa.text("SELECT id, key FROM item WHERE campaign_id = :campaign")
 
-    def judge(self, claim: dict[str, Any], seed: int) -> Given | None:
-        """None when the lease is gone and the item decided without it."""
-        body = judgment_of(seed, self.number, claim)
-        status, reply = self._send("PUT", f"/claims/{claim['id']}/judgment", body, allowed=(409, 410))
-        if status in (409, 410):
-            return None
-        answers = {key: answer["answer"] for key, answer in body["answers"].items()}
-        return Given(self.number, claim["item_id"], answers, reply["status"])
 
-    def close(self) -> None:
-        self._connection.close()
+class _Caretaker:
+    """Does between the rounds what a worker does every twenty seconds."""
 
-    def _send(
-        self, method: str, path: str, body: dict[str, Any], allowed: tuple[int, ...] = ()
-    ) -> tuple[int, dict[str, Any]]:
-        try:
-            try:
-                status, data = self._exchange(method, path, body)
-            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-                # The server closes connections that were idle for some seconds. Every request may be sent twice.
-                self._connection.close()
-                status, data = self._exchange(method, path, body)
-            reply = json.loads(data)
-        except (OSError, http.client.HTTPException) as error:
-            raise ServerTrouble(f"The server at {self._address} does not answer ({error}); is it running?") from error
-        except ValueError as error:
-            raise ServerTrouble(f"The server at {self._address} answers no JSON; is it Terroir?") from error
-        if status >= 400 and status not in allowed:
-            raise ServerTrouble(f"The server at {self._address} refused ({status}): {reply.get('detail', reply)}")
-        return status, reply
+    def __init__(self, engine: sa.Engine, settings: Settings, campaign_id: uuid.UUID) -> None:
+        self._engine, self._settings, self._campaign_id = engine, settings, campaign_id
+        self._paused = 0
 
-    def _exchange(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, bytes]:
-        self._connection.request(method, f"{self._prefix}/api/v1{path}", json.dumps(body), self._headers)
-        response = self._connection.getresponse()
-        return response.status, response.read()
+    def __call__(self) -> None:
+        """Until nothing more follows: people leave one at a time, and new models change who is asked first."""
+        scope = {"campaign": self._campaign_id, "kind": FIT}
+        while True:
+            steer_one(self._engine, self._campaign_id)
+            with transaction(self._engine) as session:
+                due = session.execute(_DUE, scope).scalars().all()
+                paused = session.execute(_PAUSED, scope).scalar_one()
+            for job in due:
+                jobs.run_job(self._engine, self._settings, job)
+            if not due and paused == self._paused:
+                return
+            self._paused = paused
+
+
+_DUE = sa.text(
+    "SELECT id FROM job WHERE kind = :kind AND arguments ->> 'campaign_id' = CAST(:campaign AS text) "
+    "AND status = 'queued' ORDER BY created_at"
+)
+_PAUSED = sa.text("SELECT count(*) FROM pool_member WHERE campaign_id = :campaign AND paused_at IS NOT NULL")
 
 
 class Run(NamedTuple):
@@ -155,8 +174,13 @@ class Run(NamedTuple):
 
 
 def work(
-    crowd: list[Annotator], slug: str, judgments: int, seed: int, advance: Callable[[int, int], None]
-) -> Run:  # fmt: skip
+    crowd: list[Annotator],
+    slug: str,
+    judgments: int | None,
+    world: World,
+    advance: Callable[[int, int], None],
+    look_after: Callable[[], None],
+) -> Run:
     """Rounds: everybody in turn claims a few items, then everybody judges theirs at the same time.
 
     Claims are made one after the other so that who judges what does not hang on who was faster: on an installation
@@ -165,17 +189,19 @@ def work(
     given: list[Given] = []
     started = time.monotonic()
     stopped = f"All {judgments} that were asked for are given."
-    advance(0, judgments)
+    total = judgments or 0
+    advance(0, total)
     try:
         with ThreadPoolExecutor(min(AT_ONCE, len(crowd))) as pool:
-            while len(given) < judgments:
-                todo, reason = _claims(crowd, slug, judgments - len(given))
+            while judgments is None or len(given) < judgments:
+                todo, reason = _claims(crowd, slug, judgments and judgments - len(given))
                 if not todo:
                     stopped = f"No work is left: {reason}"
                     break
-                for done in pool.map(lambda turn: [turn[0].judge(claim, seed) for claim in turn[1]], todo):
+                for done in pool.map(lambda turn: [turn[0].judge(claim, world) for claim in turn[1]], todo):
                     given += [judgment for judgment in done if judgment is not None]
-                    advance(len(given), judgments)
+                    advance(len(given), max(total, len(given)))
+                look_after()
     finally:
         for annotator in crowd:
             annotator.close()
@@ -183,41 +209,49 @@ def work(
 
 
 def _claims(
-    crowd: list[Annotator], slug: str, wanted: int
+    crowd: list[Annotator], slug: str, wanted: int | None
 ) -> tuple[list[tuple[Annotator, list[dict[str, Any]]]], str | None]:
     """At most `wanted` claims, spread over the crowd, and what the server said if there are none."""
     todo: list[tuple[Annotator, list[dict[str, Any]]]] = []
     reason = None
     for place, annotator in enumerate(crowd):
-        share = min(CLAIMS_AT_ONCE, -(-wanted // (len(crowd) - place)))
+        share = CLAIMS_AT_ONCE if wanted is None else min(CLAIMS_AT_ONCE, -(-wanted // (len(crowd) - place)))
         if share == 0:
             break
         reply = annotator.claim(slug, share)
         reason = reply.get("reason", reason)
         if reply["claims"]:
             todo.append((annotator, reply["claims"]))
-            wanted -= len(reply["claims"])
+            wanted = wanted and wanted - len(reply["claims"])
     return todo, reason
 
 
 @contextmanager
-def _tokens(engine: sa.Engine, seed: int, annotators: int, countries: list[str]) -> Iterator[list[str]]:
+def _tokens(
+    engine: sa.Engine, campaign: Campaign, seed: int, annotators: int, countries: list[str]
+) -> Iterator[list[str]]:
     """A token for each annotator, revoked afterwards; accounts are opened where there are none yet, and those of
-    `countries` that an annotator knows are noted."""
+    `countries` that an annotator knows are noted.
+
+    An account's id follows from its address, and all join with the campaign: where gold lies hangs on both.
+    """
     with transaction(engine) as session:
         people = []
         for number in range(annotators):
             email = email_of(seed, number)
             account = accounts.find(session, email)
             if account is None:
-                name = f"Simulated {profile_of(number).name} {number + 1}"
-                account = accounts.open_account(session, email, Role.ANNOTATOR, name=name, is_simulated=True)
+                account = _open_account(session, email, f"Simulated {profile_of(number).name} {number + 1}")
             elif not (account.is_simulated and account.is_active):
                 raise Conflict(f"The account {email} is closed or not marked as simulated; use another --seed.")
             for country in countries:
                 if knows(seed, number, country):
                     accounts.know_country(session, account, country)
             people.append(account)
+        session.flush()
+        place = {"campaign_id": campaign.id, "n_claimed": 0, "is_better_half": False, "created_at": campaign.created_at}
+        places = [place | {"account_id": account.id} for account in people]
+        session.execute(insert(Member).on_conflict_do_nothing(), places)
         issued = [accounts.issue_token(session, account, days=1, label="simulate") for account in people]
     try:
         yield [token.secret for token in issued]
@@ -227,40 +261,14 @@ def _tokens(engine: sa.Engine, seed: int, annotators: int, countries: list[str])
                 accounts.revoke_token(session, session.get_one(Account, account.id), token.id)
 
 
-@contextmanager
-def _server(settings: Settings, url: str | None) -> Iterator[str]:
-    """The address to work at: the one given, that of the server running here, or of one started for the purpose."""
-    if url is not None:
-        yield _checked(url)
-    elif (address := serving_address(settings.home)) is not None:
-        yield address
-    else:
-        with _own_server(settings) as address:
-            yield address
-
-
-def _checked(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-            return url
-    except ValueError:  # a port that is none
-        pass
-    raise Invalid(f"“{url}” is no address of a server; write it like http://127.0.0.1:8000.")
-
-
-@contextmanager
-def _own_server(settings: Settings) -> Iterator[str]:
-    command = [str(Path(sys.executable).parent / "terroir"), "serve"]
-    environment = os.environ | {"TERROIR_PORT": "0", "TERROIR_HOST": "127.0.0.1"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    try:
-        assert process.stdout is not None
-        ready = process.stdout.readline()
-        address = serving_address(settings.home)
-        if not ready or address is None:
-            raise ServerTrouble("The server for this run did not start; the line above says why.")
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=40)
+def _open_account(session: Session, email: str, name: str) -> Account:
+    account = Account(
+        id=uuid.uuid5(uuid.NAMESPACE_URL, f"mailto:{email}"),
+        email=email, name=name, role=Role.ANNOTATOR, is_simulated=True,
+    )  # fmt: skip
+    session.add(account)
+    session.flush()
+    accounts.record(
+        session, None, "account.opened", "account", account.id, role=account.role.value, is_simulated=True
+    )  # fmt: skip
+    return account

@@ -1,20 +1,21 @@
 """Simulated annotators and the world they judge: who they are, which claims are wrong, what they answer.
 
 Everything here is a hash of a seed and of names, never of time or order: the same seed asked about the same item
-gives the same fault and the same answer, whoever comes first.
+gives the same fault and the same answer, whoever comes first. What is true is known here and nowhere else.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from app import geography
+from app.items.compose_faults import HARD_SHARE as HARD_SHARE
+from app.items.compose_faults import WRONG_SHARE as WRONG_SHARE
+from app.items.compose_faults import Claim as Truth
 
-WRONG_SHARE: Final = 0.10
-"""Of all claims (one per question of an item) so many are wrong."""
-HARD_SHARE: Final = 0.15
-"""Of the wrong claims so many are hard: everybody notices them only HARD_FACTOR as often."""
 HARD_FACTOR: Final = 0.4
+"""Hard wrong claims are noticed only so many times as often, by everybody."""
 KNOWN_SHARE: Final = 0.2
 """Of the campaign's countries an annotator says to know so many."""
 INSIDER_NOTICES: Final = 0.3
@@ -27,7 +28,7 @@ class Profile(NamedTuple):
     """A kind of annotator: its share of the crowd, and how it answers.
 
     `unsure` is P(unsure) on any claim; of the rest, `yes_if_right` is P(yes | the claim is right) and `no_if_wrong`
-    P(no | it is wrong).
+    P(no | it is wrong). A spammer doesn't look.
     """
 
     name: str
@@ -35,21 +36,32 @@ class Profile(NamedTuple):
     yes_if_right: float
     no_if_wrong: float
     unsure: float
+    is_spammer: bool = False
 
 
 CROWD: Final = (
     Profile("careful", 0.40, yes_if_right=0.98, no_if_wrong=0.95, unsure=0.02),
     Profile("ordinary", 0.40, yes_if_right=0.95, no_if_wrong=0.85, unsure=0.04),
     Profile("sloppy", 0.10, yes_if_right=0.85, no_if_wrong=0.60, unsure=0.05),
-    Profile("yes-clicker", 0.10, yes_if_right=0.99, no_if_wrong=0.08, unsure=0.0),
+    Profile("yes-clicker", 0.10, yes_if_right=0.99, no_if_wrong=0.08, unsure=0.0, is_spammer=True),
 )
 
 
-class Truth(NamedTuple):
-    """What the simulated world says of one claim."""
+@dataclass(frozen=True)
+class World:
+    """The items as they are. `keys` {item's id: its key, by which chance knows it}; `planted` {(key, question): Truth},
+    as `terroir compose --truth` wrote it; without it the seed alone says what is wrong, whatever the images show."""
 
-    is_right: bool
-    is_hard: bool
+    seed: int
+    keys: Mapping[str, str] = field(default_factory=dict)
+    planted: Mapping[tuple[str, str], Truth] | None = None
+
+    def name_of(self, item_id: str) -> str:
+        return self.keys.get(item_id, item_id)
+
+    def truth_of(self, item_id: str, question: str) -> Truth:
+        name = self.name_of(item_id)
+        return truth_of(self.seed, name, question) if self.planted is None else self.planted[name, question]
 
 
 def profile_of(number: int) -> Profile:
@@ -90,9 +102,10 @@ def knows(seed: int, number: int, country: str) -> bool:
     return chance(seed, "knows", number, country) < KNOWN_SHARE
 
 
-def answer_of(seed: int, number: int, item_id: str, question: str, *, is_insider: bool = False) -> str:
+def answer_of(world: World, number: int, item_id: str, question: str, *, is_insider: bool = False) -> str:
     """What annotator `number` says: "yes", "no" or "unsure". An insider turns some false yes into no."""
-    profile, truth = profile_of(number), truth_of(seed, item_id, question)
+    profile, truth = profile_of(number), world.truth_of(item_id, question)
+    seed, item_id = world.seed, world.name_of(item_id)
     if chance(seed, "unsure", number, item_id, question) < profile.unsure:
         return "unsure"
     draw = chance(seed, "answer", number, item_id, question)
@@ -113,15 +126,15 @@ def countries_of(claim: Mapping[str, Any], question: str) -> list[str]:
     return [geography.resolve(name) for name in about["country"].split(" or ") if name]
 
 
-def judgment_of(seed: int, number: int, claim: Mapping[str, Any]) -> dict[str, Any]:
+def judgment_of(world: World, number: int, claim: Mapping[str, Any]) -> dict[str, Any]:
     """The body of CONTRACT §4's PUT for a claim as the API gives it."""
-    item_id = claim["item_id"]
+    seed, item_id = world.seed, world.name_of(claim["item_id"])
     answers = {}
     milliseconds = 0
     for question in claim["questions"]:
         key = question["key"]
         is_insider = any(knows(seed, number, country) for country in countries_of(claim, key))
-        answer = answer_of(seed, number, item_id, key, is_insider=is_insider)
+        answer = answer_of(world, number, claim["item_id"], key, is_insider=is_insider)
         codes = [reason["code"] for reason in question["reasons"]]
         reason = codes[int(chance(seed, "reason", number, item_id, key) * len(codes))] if codes else None
         answers[key] = {"answer": answer, "reasons": [reason] if answer == "no" and reason else []}
@@ -139,7 +152,7 @@ class Given(NamedTuple):
     status: str
 
 
-def summary(seed: int, annotators: int, given: Iterable[Given]) -> list[dict[str, Any]]:
+def summary(world: World, annotators: int, given: Iterable[Given]) -> list[dict[str, Any]]:
     """One row per profile. `accuracy` is the share of answers that fit the planted truth (unsure never does);
     `noticed` the share of wrong claims answered no. Null where there is nothing to count."""
     rows: dict[str, dict[str, Any]] = {
@@ -153,7 +166,7 @@ def summary(seed: int, annotators: int, given: Iterable[Given]) -> list[dict[str
         name = profile_of(judgment.number).name
         rows[name]["judgments"] += 1
         for question, answer in judgment.answers.items():
-            is_right = truth_of(seed, judgment.item_id, question).is_right
+            is_right = world.truth_of(judgment.item_id, question).is_right
             rows[name]["answers"] += 1
             right[name] += answer == ("yes" if is_right else "no")
             wrong[name] += not is_right

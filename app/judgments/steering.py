@@ -2,6 +2,7 @@
 other rooms add with `@steers`."""
 
 import logging
+import uuid
 from collections.abc import Callable
 from typing import Final
 
@@ -43,13 +44,17 @@ def steer(engine: sa.Engine) -> None:
             select(Campaign.id).where(Campaign.status == CampaignStatus.OPEN).order_by(col(Campaign.created_at))
         ).all()
     for campaign_id in found:
-        for one in tuple(_steers):
-            try:
-                with transaction(engine) as session:
-                    campaign = session.get_one(Campaign, campaign_id)
-                    one(session, campaign, campaigns.current_policy(session, campaign))
-            except Exception:
-                logger.exception("steering campaign %s: %s failed", campaign_id, one.__name__)
+        steer_one(engine, campaign_id)
+
+
+def steer_one(engine: sa.Engine, campaign_id: uuid.UUID) -> None:
+    for one in tuple(_steers):
+        try:
+            with transaction(engine) as session:
+                campaign = session.get_one(Campaign, campaign_id)
+                one(session, campaign, campaigns.current_policy(session, campaign))
+        except Exception:
+            logger.exception("steering campaign %s: %s failed", campaign_id, one.__name__)
 
 
 @jobs.queue.periodic(cron="* * * * * */20")

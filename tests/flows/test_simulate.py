@@ -18,6 +18,7 @@ from tests.factories import make_campaign, make_item
 from tests.live import Installation, fresh_home
 
 MANY = 20_000
+WORLD = simulation.World(7)
 
 
 def share(hits: list[bool]) -> float:
@@ -36,7 +37,7 @@ def test_an_annotator_errs_as_often_as_its_profile_says(number: int) -> None:
     answers = []
     for place in range(MANY):
         truth = simulation.truth_of(7, f"item {place}", "background")
-        answers.append((truth, simulation.answer_of(7, number, f"item {place}", "background")))
+        answers.append((truth, simulation.answer_of(WORLD, number, f"item {place}", "background")))
     sure = [(truth, answer) for truth, answer in answers if answer != "unsure"]
     right = [answer == "yes" for truth, answer in sure if truth.is_right]
     wrong = [answer == "no" for truth, answer in sure if not (truth.is_right or truth.is_hard)]
@@ -61,8 +62,8 @@ def test_an_insider_notices_three_in_ten_of_what_it_would_miss_and_answers_the_r
     missed, noticed = 0, 0
     for place in range(MANY):
         item = f"item {place}"
-        plain = simulation.answer_of(7, 2, item, "background")
-        insider = simulation.answer_of(7, 2, item, "background", is_insider=True)
+        plain = simulation.answer_of(WORLD, 2, item, "background")
+        insider = simulation.answer_of(WORLD, 2, item, "background", is_insider=True)
         if plain == "yes" and not simulation.truth_of(7, item, "background").is_right:
             missed, noticed = missed + 1, noticed + (insider == "no")
         else:
@@ -76,8 +77,8 @@ def test_a_judgment_hangs_on_whether_its_own_question_is_about_a_known_country()
     missed = next(
         f"item {place}"
         for place in range(MANY)
-        if simulation.answer_of(7, 2, f"item {place}", "food1_origin")
-        != simulation.answer_of(7, 2, f"item {place}", "food1_origin", is_insider=True)
+        if simulation.answer_of(WORLD, 2, f"item {place}", "food1_origin")
+        != simulation.answer_of(WORLD, 2, f"item {place}", "food1_origin", is_insider=True)
     )
     names = {code: geography.name_of(code) for code in (known, strange)}
     given = []
@@ -86,7 +87,7 @@ def test_a_judgment_hangs_on_whether_its_own_question_is_about_a_known_country()
             "item_id": missed, "food1": {"country": names[food]}, "background": {"country": names[scene]},
             "questions": [{"key": "food1_origin", "reasons": [{"code": "origin"}]}],
         }  # fmt: skip
-        given.append(simulation.judgment_of(7, 2, claim)["answers"]["food1_origin"]["answer"])
+        given.append(simulation.judgment_of(WORLD, 2, claim)["answers"]["food1_origin"]["answer"])
     assert given == ["yes", "no"]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from app.errors import Invalid
+from app.errors import Invalid, Sentence
 
 Distance = Literal["same_country", "same_continent", "cross_continent"]
 
@@ -98,6 +98,15 @@ _SHORT_NAMES: Final[Mapping[str, str]] = {
     "PS": "Palestine",
 }
 
+_SHORT_NAMES_IN: Final[Mapping[str, Mapping[str, str]]] = {
+    "es": {"HK": "Hong Kong", "MM": "Myanmar", "MO": "Macao", "PS": "Palestina", "CG": "República del Congo"},
+    "ko": {"CD": "콩고민주공화국", "CG": "콩고공화국", "HK": "홍콩", "MO": "마카오", "PS": "팔레스타인"},
+    "ar": {
+        "CC": "جزر كوكوس", "CD": "جمهورية الكونغو الديمقراطية", "CG": "جمهورية الكونغو", "HK": "هونغ كونغ",
+        "MM": "ميانمار", "MO": "ماكاو", "PS": "فلسطين",
+    },
+}  # fmt: skip
+
 _CONTINENTS: Final[Mapping[str, str]] = {
     "AF": "Africa",
     "AN": "Antarctica",
@@ -108,6 +117,16 @@ _CONTINENTS: Final[Mapping[str, str]] = {
     "SA": "Americas",
 }
 
+CONTINENT_WORDS: Final = {
+    "Africa": Sentence("Africa"),
+    "Americas": Sentence("the Americas"),
+    "Asia": Sentence("Asia"),
+    "Europe": Sentence("Europe"),
+    "Oceania": Sentence("Oceania"),
+    "Antarctica": Sentence("Antarctica"),
+}
+"""As they stand within a sentence."""
+
 # The benchmark's dishes come from WorldCuisines, which follows the UN's M49 regions; GeoNames differs from M49 for two
 # inhabited countries: it puts Cyprus in Europe and Timor-Leste in Oceania.
 _M49_CONTINENTS: Final[Mapping[str, str]] = {"CY": "Asia", "TL": "Asia"}
@@ -117,12 +136,12 @@ _LONGEST_NAME: Final = 100
 
 class UnknownCountry(Invalid):
     type = "unknown-country"
-    title = "This country isn't known"
+    title = Sentence("This country isn't known")
 
 
 class AmbiguousCountry(Invalid):
     type = "ambiguous-country"
-    title = "This name fits several countries"
+    title = Sentence("This name fits several countries")
 
 
 def resolve(text: str) -> str:
@@ -151,12 +170,19 @@ def resolve_many(text: str) -> list[str]:
     return list(dict.fromkeys(resolve(name) for name in names))
 
 
-def name_of(code: str) -> str:
-    """The short English name of a code, as a card shows it: "South Korea", "Türkiye". Raises `UnknownCountry`."""
+def name_of(code: str, language: str = "en") -> str:
+    """The short name of a code, as a card shows it: "South Korea", "Türkiye". Raises `UnknownCountry`.
+
+    >>> name_of("KR", "es"), name_of("PS", "ko"), name_of("XK", "ar")
+    ('Corea del Sur', '팔레스타인', 'كوسوفو')
+    """
     try:
-        return _names()[code]
+        english = _names()[code]
     except KeyError:
         raise _unknown(code) from None
+    if language == "en":
+        return english
+    return _SHORT_NAMES_IN.get(language, {}).get(code) or str(_cldr(language).get(code, english))
 
 
 def every_country() -> Mapping[str, str]:
@@ -196,7 +222,10 @@ def _resolve(text: str) -> str:
     key = _key(text)
     if key == "na":  # an empty cell written "n/a" must not become a dish from Namibia
         raise AmbiguousCountry(
-            f"{_quoted(text)} can mean Namibia or a missing value: write Namibia, or leave the cell empty."
+            Sentence(
+                "{text} can mean Namibia or a missing value: write Namibia, or leave the cell empty.",
+                text=_quoted(text),
+            )
         )
     for candidate in (key, re.sub(r"\d+$", "", key)):
         if candidate in _ambiguous():
@@ -281,10 +310,10 @@ def _iso() -> Any:
     return pycountry.countries
 
 
-def _cldr() -> Mapping[str, str]:
+def _cldr(language: str = "en") -> Mapping[str, str]:
     from babel import Locale
 
-    return Locale("en").territories
+    return Locale(language).territories
 
 
 def _geonames() -> Mapping[str, dict[str, str]]:
@@ -301,12 +330,19 @@ def _quoted(text: str) -> str:
 
 def _unknown(text: str) -> UnknownCountry:
     if not text.strip():
-        return UnknownCountry("No country is named: write its English name or its ISO 3166-1 alpha-2 code.")
+        return UnknownCountry(Sentence("No country is named: write its English name or its ISO 3166-1 alpha-2 code."))
     return UnknownCountry(
-        f"{_quoted(text)} is not a known country: write its English name or its ISO 3166-1 alpha-2 code."
+        Sentence(
+            "{text} is not a known country: write its English name or its ISO 3166-1 alpha-2 code.", text=_quoted(text)
+        )
     )
 
 
 def _several(text: str, codes: Sequence[str]) -> AmbiguousCountry:
     choices = " or ".join(f"{name_of(code)} ({code})" for code in codes)
-    return AmbiguousCountry(f"{_quoted(text)} fits more than one country: write the one meant, such as {choices}.")
+    return AmbiguousCountry(
+        Sentence(
+            "{text} fits more than one country: write the one meant, such as {choices}.",
+            text=_quoted(text), choices=choices,
+        )
+    )  # fmt: skip

@@ -12,8 +12,8 @@ from starlette.routing import NoMatchFound
 
 import app.models  # noqa: F401  (relations between rooms resolve by table name)
 from app import geography
+from app.accounts import language_routes, system_routes
 from app.accounts import routes as account_routes
-from app.accounts import system_routes
 from app.accounts.access import Keys
 from app.accounts.models import Role
 from app.adjudication import api as adjudication_api
@@ -46,6 +46,7 @@ from app.adjudication.events import streams_end_with_the_server
 from app.db import POOL_OVERFLOW, POOL_SIZE, make_engine
 from app.db.connect import database_url
 from app.db.schema import require_current_schema
+from app.errors import Sentence
 from app.evaluation.pages import api as run_api
 from app.evaluation.pages import figure_routes, people_routes, standing_routes
 from app.evaluation.pages import routes as run_routes
@@ -62,7 +63,7 @@ from app.releases import api as release_api
 from app.releases import routes as release_routes
 from app.settings import Settings, get_settings
 from app.storage import storage_for
-from app.web import system
+from app.web import i18n, system
 from app.web.guard import Guard
 from app.web.problems import add_problem_handlers
 from app.web.render import NavEntry, compile_templates
@@ -71,8 +72,8 @@ from app.web.static import FOLDER, HashedStaticFiles
 ANNOTATOR, ADMIN, RESEARCHER = (role.value for role in (Role.ANNOTATOR, Role.ADMIN, Role.RESEARCHER))
 
 NAV = (
-    NavEntry("Judge", "judgments:start", frozenset({ANNOTATOR})),
-    NavEntry("Your work", "work:mine", frozenset({ANNOTATOR})),
+    NavEntry(Sentence("Judge"), "judgments:start", frozenset({ANNOTATOR})),
+    NavEntry(Sentence("Your work"), "work:mine", frozenset({ANNOTATOR})),
     NavEntry("Campaigns", "adjudication:campaigns", frozenset({ADMIN, RESEARCHER})),
     NavEntry("Releases", "releases:index", frozenset({ADMIN, RESEARCHER})),
     NavEntry("Runs", "evaluation:runs", frozenset({ADMIN, RESEARCHER})),
@@ -83,6 +84,7 @@ ROOMS = (
     system,
     system_routes,
     account_routes,
+    language_routes,
     item_routes,
     import_routes,
     judgment_routes,
@@ -127,12 +129,15 @@ ROOMS = (
 
 
 def make_ready(app: FastAPI) -> None:
-    """What would else be done for whoever comes first after a start: tables, templates, routes, names of countries."""
+    """What would else be done for whoever comes first after a start: tables, templates, routes, names of countries,
+    words."""
     configure_mappers()
     compile_templates()
     with suppress(NoMatchFound):
         app.url_path_for("")  # FastAPI builds a room's routes when it is first looked through
     geography.name_of("JP")
+    for language in i18n.LANGUAGES:
+        i18n.catalogue(language)
 
 
 def create_app(settings: Settings | None = None, engine: sa.Engine | None = None) -> FastAPI:

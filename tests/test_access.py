@@ -28,6 +28,7 @@ MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("POST", "/sign-in"): ANYONE,
     ("GET", "/sign-in/link/{link}"): ANYONE,
     ("POST", "/sign-out"): ANYONE,
+    ("POST", "/language"): ANYONE,
     ("POST", "/sign-out-everywhere"): EVERYBODY,
     ("GET", "/account"): EVERYBODY,
     ("POST", "/account/countries"): ANNOTATORS,

@@ -1,7 +1,7 @@
 """Who is asking, and may they? Sessions are signed cookies; programs send a token."""
 
 import uuid
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import Depends, Request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -10,11 +10,14 @@ from starlette.responses import Response
 
 from app.accounts.models import Account, Role
 from app.accounts.service import account_for_token
-from app.errors import Forbidden, NotSignedIn
+from app.errors import Forbidden, NotSignedIn, Sentence
 from app.settings import Settings
+from app.web import i18n
 from app.web.session import SessionDep
 
 COOKIE = "terroir_session"
+LANGUAGE = "language"
+"""Where an account's preferences keep the language of its pages."""
 SESSION_SECONDS = 7 * 24 * 3600
 LINK_SECONDS = 24 * 3600
 
@@ -23,12 +26,23 @@ def _serializer(settings: Settings, salt: str) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(settings.resolved_secret_key(), salt=salt)
 
 
+ROLE_WORDS: Final = {
+    Role.ANNOTATOR: Sentence("annotator"),
+    Role.ADMIN: Sentence("admin"),
+    Role.RESEARCHER: Sentence("researcher"),
+}
+
+
 class Person(NamedTuple):
     """What pages show of who is signed in."""
 
     name: str
     email: str
     role: Role
+
+    @property
+    def role_words(self) -> str:
+        return ROLE_WORDS[self.role]
 
 
 class Keys:
@@ -97,9 +111,14 @@ def look_up(request: Request, session: SessionDep) -> Account | None:
     return account
 
 
-async def signed_in(account: Annotated[Account | None, Depends(look_up)]) -> Account:
+async def signed_in(request: Request, account: Annotated[Account | None, Depends(look_up)]) -> Account:
+    """`async`, so that the language holds for the whole request."""
     if account is None:
-        raise NotSignedIn("Sign in first, or send a token in the Authorization header.")
+        raise NotSignedIn(Sentence("Sign in first, or send a token in the Authorization header."))
+    if account.role is not Role.ANNOTATOR:
+        i18n.speak(i18n.ENGLISH)
+    elif "authorization" not in request.headers:
+        i18n.speak(account.preferences.get(LANGUAGE))
     return account
 
 
@@ -111,8 +130,11 @@ class require:
 
     async def __call__(self, account: Annotated[Account, Depends(signed_in)]) -> Account:
         if account.role not in self.roles:
-            names = " or ".join(role.value for role in self.roles)
-            raise Forbidden(f"This is for the role {names}; you are signed in as {account.role.value}.")
+            names = i18n.listed([i18n.translated(ROLE_WORDS[role]) for role in self.roles], "or")
+            own = ROLE_WORDS[account.role]
+            raise Forbidden(
+                Sentence("This is for the role {names}; you are signed in as {role}.", names=names, role=own)
+            )
         return account
 
 

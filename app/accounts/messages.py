@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from app.accounts.models import Account, Message, MessageRead, Role
 from app.accounts.service import record
 from app.db import UNSTORABLE, now
-from app.errors import Invalid, NotFound
+from app.errors import Invalid, NotFound, Sentence
 
 MAX_TEXT: Final = 2000
 PAGE: Final = 50
@@ -66,7 +66,7 @@ def received(session: Session, reader: Account, *, only_unread: bool = False, li
 def mark_read(session: Session, reader: Account, message_id: uuid.UUID) -> None:
     """Once and for all. Raises NotFound for what wasn't written to this person."""
     if session.exec(select(Message.id).where(Message.id == message_id, _is_for(reader))).first() is None:
-        raise NotFound("There is no such message to you.")
+        raise NotFound(Sentence("There is no such message to you."))
     row = {"message_id": message_id, "account_id": reader.id, "read_at": now()}
     session.execute(insert(MessageRead).values(row).on_conflict_do_nothing())
 

@@ -6,7 +6,7 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from app.errors import Invalid
+from app.errors import Invalid, Sentence
 
 MIN_LENGTH = 10
 MAX_LENGTH = 256
@@ -19,8 +19,8 @@ _NOBODY = _hasher.hash(secrets.token_urlsafe(16))
 def hash_password(password: str) -> str:
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH or "\0" in password:
         raise Invalid(
-            f"The password needs {MIN_LENGTH} to {MAX_LENGTH} characters.",
-            fields={"password": f"Use {MIN_LENGTH} to {MAX_LENGTH} characters."},
+            Sentence("The password needs {least} to {most} characters.", least=MIN_LENGTH, most=MAX_LENGTH),
+            fields={"password": Sentence("Use {least} to {most} characters.", least=MIN_LENGTH, most=MAX_LENGTH)},
         )
     return _hasher.hash(password)
 

@@ -8,10 +8,11 @@ from starlette.responses import Response
 
 from app import geography
 from app.accounts import service
-from app.accounts.access import Admin, Annotator, SignedIn, Visitor, keys_of
+from app.accounts.access import ROLE_WORDS, Admin, Annotator, SignedIn, Visitor, keys_of
 from app.accounts.models import Role
 from app.accounts.throttle import sign_in_throttle
-from app.errors import Gone, TerroirError
+from app.errors import Gone, Sentence, TerroirError
+from app.web.i18n import spoken
 from app.web.render import local_path, redirect, redirect_to, render, site_address
 from app.web.session import SessionDep
 
@@ -23,7 +24,9 @@ Text = Annotated[str, Form()]
 def sign_in_page(request: Request, account: Visitor, next: str = "/") -> Response:  # noqa: A002  (its name in the address)
     if account is not None:
         return redirect_to(local_path(next))
-    return render(request, "accounts/sign_in.html", title="Sign in", next=local_path(next), email="", error=None)
+    return render(
+        request, "accounts/sign_in.html", title=Sentence("Sign in"), next=local_path(next), email="", error=None
+    )
 
 
 @router.post("/sign-in")
@@ -45,7 +48,7 @@ def sign_in(
             request,
             "accounts/sign_in.html",
             status=422 if isinstance(error, service.WrongPassword) else error.status,
-            title="Sign in",
+            title=Sentence("Sign in"),
             next=local_path(next),
             email=email[:200],
             error=error.message,
@@ -59,7 +62,7 @@ def sign_in(
 def sign_in_by_link(request: Request, session: SessionDep, link: str) -> Response:
     account = keys_of(request).account_for_link(session, link)
     if account is None:
-        raise Gone("This sign-in link is no longer valid; sign in with your password or ask for a new link.")
+        raise Gone(Sentence("This sign-in link is no longer valid; sign in with your password or ask for a new link."))
     response = redirect_to("/")
     keys_of(request).sign_in(response, account)
     return response
@@ -67,7 +70,7 @@ def sign_in_by_link(request: Request, session: SessionDep, link: str) -> Respons
 
 @router.post("/sign-out", name="accounts:sign_out")
 def sign_out(request: Request) -> Response:
-    response = redirect(request, "accounts:sign_in", flash=("done", "You are signed out."))
+    response = redirect(request, "accounts:sign_in", flash=("done", Sentence("You are signed out.")))
     keys_of(request).sign_out(response)
     return response
 
@@ -75,7 +78,7 @@ def sign_out(request: Request) -> Response:
 @router.post("/sign-out-everywhere", name="accounts:sign_out_everywhere")
 def sign_out_everywhere(request: Request, session: SessionDep, account: SignedIn) -> Response:
     service.sign_out_everywhere(session, account)
-    response = redirect(request, "accounts:sign_in", flash=("done", "You are signed out on every device."))
+    response = redirect(request, "accounts:sign_in", flash=("done", Sentence("You are signed out on every device.")))
     keys_of(request).sign_out(response)
     return response
 
@@ -96,13 +99,13 @@ def _me(
     status: int = 200,
 ) -> Response:
     is_annotator = account.role is Role.ANNOTATOR
-    names = geography.every_country() if is_annotator else {}
+    names = _country_names() if is_annotator else {}
     known = service.known_countries(session, account) if is_annotator else []
     return render(
         request,
         "accounts/me.html",
         status=status,
-        title="Your account",
+        title=Sentence("Your account"),
         tokens=service.tokens_of(session, account),
         has_password=account.password_hash is not None,
         fields=fields or {},
@@ -114,20 +117,30 @@ def _me(
     )
 
 
+def _country_names() -> dict[str, str]:
+    """All countries, code to name, in the language of the page, in the order of their English names."""
+    return {code: geography.name_of(code, spoken()) for code in geography.every_country()}
+
+
 @router.post("/account/countries", name="accounts:know_country")
 def know_country(request: Request, session: SessionDep, account: Annotator, country: Text = "") -> Response:
+    own = {name.casefold(): code for code, name in _country_names().items()}
     try:
-        code = service.know_country(session, account, country)
+        code = service.know_country(session, account, own.get(country.strip().casefold(), country))
     except TerroirError as error:
         return _me(request, session, account, fields=error.fields, country=country[:100], status=error.status)
-    flash = ("done", f"Noted: you know the food of {geography.name_of(code)}.")
+    flash = ("done", Sentence("Noted: you know the food of {country}.", country=geography.name_of(code, spoken())))
     return redirect(request, "accounts:me", flash=flash)
 
 
 @router.post("/account/countries/{country}/remove", name="accounts:forget_country")
 def forget_country(request: Request, session: SessionDep, account: Annotator, country: str) -> Response:
     code = service.forget_country(session, account, country)
-    return redirect(request, "accounts:me", flash=("done", f"{geography.name_of(code)} is taken off your list."))
+    return redirect(
+        request,
+        "accounts:me",
+        flash=("done", Sentence("{country} is taken off your list.", country=geography.name_of(code, spoken()))),
+    )
 
 
 @router.post("/account/password", name="accounts:change_password")
@@ -139,7 +152,7 @@ def change_password(
     except TerroirError as error:
         return _me(request, session, account, fields=error.fields, status=error.status)
     response = redirect(
-        request, "accounts:me", flash=("done", "Your password is changed; other devices are signed out.")
+        request, "accounts:me", flash=("done", Sentence("Your password is changed; other devices are signed out."))
     )
     keys_of(request).sign_in(response, account)
     return response
@@ -159,7 +172,7 @@ def issue_token(
 @router.post("/account/tokens/{token_id}/revoke", name="accounts:revoke_token")
 def revoke_token(request: Request, session: SessionDep, account: SignedIn, token_id: uuid.UUID) -> Response:
     service.revoke_token(session, account, token_id)
-    return redirect(request, "accounts:me", flash=("done", "The token no longer works."))
+    return redirect(request, "accounts:me", flash=("done", Sentence("The token no longer works.")))
 
 
 @router.get("/invites/{secret}", name="accounts:invite")
@@ -182,9 +195,9 @@ def _invite(
         request,
         "accounts/invite.html",
         status=status,
-        title="Welcome",
+        title=Sentence("Welcome"),
         secret=secret,
-        role=role,
+        role=ROLE_WORDS[role],
         email=email,
         name=name,
         fields=fields or {},
@@ -204,7 +217,7 @@ def accept_invite(
         return _invite(
             request, secret, invite.role, email=email[:200], name=name[:200], fields=error.fields, status=error.status
         )
-    response = redirect_to("/", flash=("done", f"Welcome, {account.name}."))
+    response = redirect_to("/", flash=("done", Sentence("Welcome, {name}.", name=account.name)))
     keys_of(request).sign_in(response, account)
     return response
 

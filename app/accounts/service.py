@@ -15,7 +15,7 @@ from app import geography
 from app.accounts.models import Account, AuditEvent, Invite, KnownCountry, Role, Token
 from app.accounts.passwords import hash_password, new_secret, password_matches, secret_hash
 from app.db import UNSTORABLE, now
-from app.errors import Conflict, Gone, Invalid, NotFound, NotSignedIn
+from app.errors import Conflict, Gone, Invalid, NotFound, NotSignedIn, Sentence
 
 MAX_NOTE = 2000
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
@@ -24,7 +24,7 @@ MAX_TOKEN_DAYS = 3650
 
 
 class WrongPassword(NotSignedIn):
-    title = "Sign-in failed"
+    title = Sentence("Sign-in failed")
 
 
 def record(session: Session, actor: Account | None, action: str, subject: str, id_: object, **detail: Any) -> None:
@@ -44,7 +44,8 @@ def clean_email(text: str) -> str:
     email = unicodedata.normalize("NFKC", text).strip().lower()
     if EMAIL.fullmatch(email) is None or not email.isprintable():
         raise Invalid(
-            f"“{text[:80]}” is no e-mail address.", fields={"email": "Write an address like ana@example.org."}
+            Sentence("“{text}” is no e-mail address.", text=text[:80]),
+            fields={"email": Sentence("Write an address like ana@example.org.")},
         )
     return email
 
@@ -52,7 +53,10 @@ def clean_email(text: str) -> str:
 def clean_name(text: str) -> str:
     name = " ".join(text.split())
     if not 1 <= len(name) <= 100 or not name.isprintable():
-        raise Invalid("The name needs 1 to 100 printable characters.", fields={"name": "Use 1 to 100 characters."})
+        raise Invalid(
+            Sentence("The name needs 1 to 100 printable characters."),
+            fields={"name": Sentence("Use 1 to 100 characters.")},
+        )
     return name
 
 
@@ -66,9 +70,9 @@ def clean_text(text: str, *, field: str = "note", wanted: str | None = None) -> 
     if not clean:
         fault = wanted
     elif len(clean) > MAX_NOTE:
-        fault = f"At most {MAX_NOTE:,} characters, please; this has {len(clean):,}."
+        fault = Sentence("At most {most} characters, please; this has {n}.", most=MAX_NOTE, n=len(clean))
     elif UNSTORABLE.search(clean):
-        fault = "This text holds characters that can't be stored; please type it again."
+        fault = Sentence("This text holds characters that can't be stored; please type it again.")
     if fault:
         raise Invalid(fault, fields={field: fault})
     return clean
@@ -91,7 +95,10 @@ def open_account(
     """Raises Conflict when the address has an account already."""
     email = clean_email(email)
     if find(session, email) is not None:
-        raise Conflict(f"{email} has an account already.", fields={"email": "Has an account already."})
+        raise Conflict(
+            Sentence("{email} has an account already.", email=email),
+            fields={"email": Sentence("Has an account already.")},
+        )
     account = Account(
         email=email,
         name=clean_name(name if name is not None else email.split("@")[0]),
@@ -113,7 +120,7 @@ def sign_in(session: Session, email: str, password: str) -> Account:
         account = None
     usable = account is not None and account.is_active
     if not password_matches(password, account.password_hash if account and usable else None):
-        raise WrongPassword("The e-mail address or the password is wrong.")
+        raise WrongPassword(Sentence("The e-mail address or the password is wrong."))
     assert account is not None
     record(session, account, "session.opened", "account", account.id)
     return account
@@ -122,7 +129,10 @@ def sign_in(session: Session, email: str, password: str) -> Account:
 def change_password(session: Session, account: Account, current: str, new: str) -> None:
     """Other sessions end with it: whoever knew the old password is out."""
     if account.password_hash is not None and not password_matches(current, account.password_hash):
-        raise Invalid("The current password is wrong.", fields={"current": "This is not your current password."})
+        raise Invalid(
+            Sentence("The current password is wrong."),
+            fields={"current": Sentence("This is not your current password.")},
+        )
     account.password_hash = hash_password(new)
     sign_out_everywhere(session, account)
     record(session, account, "password.changed", "account", account.id)
@@ -208,9 +218,15 @@ class Issued(NamedTuple):
 
 def issue_token(session: Session, account: Account, *, days: int = 30, label: str = "") -> Issued:
     if not 1 <= days <= MAX_TOKEN_DAYS:
-        raise Invalid(f"A token lasts 1 to {MAX_TOKEN_DAYS} days.", fields={"days": f"1 to {MAX_TOKEN_DAYS}."})
+        raise Invalid(
+            Sentence("A token lasts 1 to {most} days.", most=MAX_TOKEN_DAYS),
+            fields={"days": Sentence("1 to {most}.", most=MAX_TOKEN_DAYS)},
+        )
     if len(label) > 100 or not (label.isprintable() or label == ""):
-        raise Invalid("A token's label has at most 100 printable characters.", fields={"label": "At most 100."})
+        raise Invalid(
+            Sentence("A token's label has at most 100 printable characters."),
+            fields={"label": Sentence("At most 100.")},
+        )
     secret = new_secret("trr")
     token = Token(
         account_id=account.id, label=label, token_hash=secret_hash(secret), expires_at=now() + timedelta(days=days)
@@ -224,7 +240,7 @@ def issue_token(session: Session, account: Account, *, days: int = 30, label: st
 def revoke_token(session: Session, account: Account, token_id: uuid.UUID) -> None:
     token = session.get(Token, token_id)
     if token is None or token.account_id != account.id:
-        raise NotFound("There is no such token.")
+        raise NotFound(Sentence("There is no such token."))
     token.revoked_at = token.revoked_at or now()
     session.add(token)
     record(session, account, "token.revoked", "token", token.id)
@@ -260,7 +276,10 @@ def invite(session: Session, admin: Account | None, role: Role, email: str | Non
     if email:
         email = clean_email(email)
         if find(session, email) is not None:
-            raise Conflict(f"{email} has an account already.", fields={"email": "Has an account already."})
+            raise Conflict(
+                Sentence("{email} has an account already.", email=email),
+                fields={"email": Sentence("Has an account already.")},
+            )
     secret = new_secret("inv")
     invite = Invite(
         token_hash=secret_hash(secret),
@@ -280,14 +299,17 @@ def open_invite(session: Session, secret: str, *, lock: bool = False) -> Invite:
     statement = select(Invite).where(Invite.token_hash == secret_hash(secret))
     found = session.exec(statement.with_for_update() if lock else statement).first()
     if found is None or found.accepted_at or found.revoked_at or found.expires_at <= now():
-        raise Gone("This invitation is no longer valid; ask an admin for a new one.")
+        raise Gone(Sentence("This invitation is no longer valid; ask an admin for a new one."))
     return found
 
 
 def accept_invite(session: Session, secret: str, *, email: str, name: str, password: str) -> Account:
     found = open_invite(session, secret, lock=True)
     if found.email is not None and clean_email(email) != found.email:
-        raise Invalid(f"This invitation is for {found.email}.", fields={"email": f"Use {found.email}."})
+        raise Invalid(
+            Sentence("This invitation is for {email}.", email=found.email),
+            fields={"email": Sentence("Use {email}.", email=found.email)},
+        )
     account = open_account(session, email, found.role, name=name, password=password)
     found.accepted_at = now()
     found.accepted_by = account.id

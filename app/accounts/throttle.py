@@ -8,7 +8,7 @@ import threading
 import time
 from collections import defaultdict, deque
 
-from app.errors import TooMany
+from app.errors import Sentence, TooMany
 
 WINDOW_SECONDS = 300
 MAX_FAILURES = 10
@@ -24,7 +24,7 @@ class Throttle:
         """Raises TooMany when any of the keys has failed too often of late."""
         with self._lock:
             if any(len(self._recent(key)) >= MAX_FAILURES for key in keys):
-                raise TooMany("Too many failed sign-ins; wait five minutes, or ask an admin for a new link.")
+                raise TooMany(Sentence("Too many failed sign-ins; wait five minutes, or ask an admin for a new link."))
 
     def failed(self, *keys: str) -> None:
         with self._lock:

@@ -13,7 +13,7 @@ from app.adjudication.service import locked, refuse_own
 from app.adjudication.standing import FINAL, contradicted, standing
 from app.claims.models import Claim, ClaimState
 from app.db import now
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, Sentence
 from app.items.models import Item
 from app.judgments.models import Judgment, Method
 
@@ -21,19 +21,19 @@ MAX_TEXT: Final = 2000
 
 
 class NotFinal(Conflict):
-    title = "Not decided yet"
+    title = Sentence("Not decided yet")
 
 
 class AppealedAlready(Conflict):
-    title = "You appealed already"
+    title = Sentence("You appealed already")
 
 
 class NothingAgainst(Conflict):
-    title = "The decision agrees with you"
+    title = Sentence("The decision agrees with you")
 
 
 class AnsweredAlready(Conflict):
-    title = "Answered already"
+    title = Sentence("Answered already")
 
 
 def appeal(session: Session, account: Account, item_id: uuid.UUID, text: str) -> Appeal:
@@ -45,14 +45,16 @@ def appeal(session: Session, account: Account, item_id: uuid.UUID, text: str) ->
     item = session.exec(select(Item).where(Item.id == item_id).with_for_update(key_share=True)).one_or_none()
     judgment = _judgment(session, account, item_id)
     if item is None or judgment is None:
-        raise NotFound("There is no such item among those you judged.")
-    words = clean_text(text, field="text", wanted="Say in a sentence why the decision is wrong.")
+        raise NotFound(Sentence("There is no such item among those you judged."))
+    words = clean_text(text, field="text", wanted=Sentence("Say in a sentence why the decision is wrong."))
     if session.exec(select(Appeal.id).where(Appeal.item_id == item.id, Appeal.account_id == account.id)).first():
-        raise AppealedAlready("You appealed against the decision on this item already; each item takes one appeal.")
+        raise AppealedAlready(
+            Sentence("You appealed against the decision on this item already; each item takes one appeal.")
+        )
     if item.status not in FINAL:
-        raise NotFinal("This item isn't decided yet; an appeal is against a decision.")
+        raise NotFinal(Sentence("This item isn't decided yet; an appeal is against a decision."))
     if not went_against(session, item, judgment):
-        raise NothingAgainst("The decision on this item goes against none of your answers.")
+        raise NothingAgainst(Sentence("The decision on this item goes against none of your answers."))
     made = Appeal(item_id=item.id, account_id=account.id, text=words)
     session.add(made)
     session.flush()

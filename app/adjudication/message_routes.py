@@ -12,7 +12,7 @@ from app.accounts import messages
 from app.accounts.access import Admin, Annotator, require
 from app.accounts.models import Account, Role
 from app.campaigns import service as campaigns
-from app.errors import Invalid
+from app.errors import Invalid, Sentence
 from app.web.render import local_path, redirect, redirect_to, render
 from app.web.session import SessionDep
 
@@ -29,7 +29,7 @@ def message_page(request: Request, session: SessionDep, account: Either, to: str
     return render(
         request,
         "work/messages.html",
-        title="Messages",
+        title=Sentence("Messages"),
         received=messages.received(session, account),
         campaign_names=campaign_names(session),
     )

@@ -14,10 +14,11 @@ from app.adjudication import appeals, own_work, pay
 from app.adjudication import own_work_views as views
 from app.adjudication.message_routes import campaign_names
 from app.db import now
-from app.errors import Invalid, NotFound
+from app.errors import Invalid, NotFound, Sentence
 from app.web.figures import tables
 from app.web.figures.downloads import figure_file
 from app.web.figures.svg import inline
+from app.web.i18n import ENGLISH, speaking
 from app.web.render import redirect_to, render, with_query
 from app.web.session import SessionDep
 
@@ -34,16 +35,18 @@ def mine(request: Request, session: SessionDep, account: Annotator, period: str 
 
 @router.get("/work/files/{name}", name="work:file")
 def work_file(session: SessionDep, account: Annotator, name: str) -> Response:
+    """In English, as every file: its font has no letters for some of the languages."""
     found = own_work.pace(session, account, now())
-    charts = views.days_charts(found)
-    return figure_file(
-        name,
-        {"days": lambda: views.days_table(found)},
-        {key: lambda chart=chart: chart for key, chart in charts.items()},  # type: ignore[misc]
-        "own work, by UTC day",
-        "terroir-work",
-        stamp="source",
-    )
+    with speaking(ENGLISH):
+        charts = views.days_charts(found)
+        return figure_file(
+            name,
+            {"days": lambda: views.days_table(found)},
+            {key: lambda chart=chart: chart for key, chart in charts.items()},  # type: ignore[misc]
+            "own work, by UTC day",
+            "terroir-work",
+            stamp="source",
+        )
 
 
 @router.post("/work/appeals/{item_id}", name="work:appeal")
@@ -57,13 +60,15 @@ def appeal(
 ) -> Response:
     """Only against what the page lists: any other item looks absent, whatever was decided about it."""
     if not own_work.decided_otherwise(own_work.decided(session, account, item_id)):
-        raise NotFound("This image isn't among those that were decided otherwise than you answered.")
+        raise NotFound(Sentence("This image isn't among those that were decided otherwise than you answered."))
     try:
         appeals.appeal(session, account, item_id, text)
     except Invalid as error:
         return _page(request, session, account, page=page, typed=(item_id, text, error.fields["text"]))
     here = with_query(str(request.app.url_path_for("work:mine")), {"page": page if page > 1 else None})
-    return redirect_to(f"{here}#item-{item_id}", flash=("done", "Your appeal is sent. The reply will stand beside it."))
+    return redirect_to(
+        f"{here}#item-{item_id}", flash=("done", Sentence("Your appeal is sent. The reply will stand beside it."))
+    )
 
 
 def _page(
@@ -87,7 +92,7 @@ def _page(
         request,
         "work/mine.html",
         status=422 if typed else 200,
-        title="Your work",
+        title=Sentence("Your work"),
         unread=messages.received(session, account, only_unread=True),
         campaign_names=names,
         counted=counted,

@@ -12,8 +12,12 @@ from app.adjudication.own_work import DAYS, Agreement, Decided, Pace
 from app.adjudication.pay import Period, month_of, week_of
 from app.agreement.intervals import Estimate
 from app.campaigns.models import Policy
+from app.campaigns.wording import worded
+from app.errors import Sentence
 from app.items.cards import CardFacts, card_facts
 from app.judgments.cards import image_url, questions
+from app.judgments.views import SAID
+from app.web import i18n
 from app.web.figures.series import bars
 from app.web.figures.svg import Chart
 from app.web.figures.tables import Column, Table, Unit
@@ -24,11 +28,11 @@ MONTHS = 6
 
 def days_table(pace: Pace) -> Table:
     columns = (
-        Column("day", "Day", Unit.TEXT),
-        Column("items", "Images", Unit.COUNT),
-        Column("active_minutes", "Active minutes", Unit.COUNT),
-        Column("an_hour", "Images an active hour", Unit.COUNT),
-        Column("seconds", "Median time", Unit.SECONDS),
+        Column("day", Sentence("Day"), Unit.TEXT),
+        Column("items", Sentence("Images"), Unit.COUNT),
+        Column("active_minutes", Sentence("Active minutes"), Unit.COUNT),
+        Column("an_hour", Sentence("Images an active hour"), Unit.COUNT),
+        Column("seconds", Sentence("Median time"), Unit.SECONDS),
     )
     rows = [
         (
@@ -40,36 +44,36 @@ def days_table(pace: Pace) -> Table:
         )
         for day in pace.days
     ]
-    return Table("days", f"Day by day, the last {DAYS} days", columns, rows)
+    return Table("days", Sentence("Day by day, the last {days} days", days=DAYS), columns, rows)
 
 
 def days_charts(pace: Pace) -> dict[str, Chart]:
     images = [(_short(day.day), day.items) for day in pace.days]
     seconds = [(_short(day.day), round(day.seconds or 0)) for day in pace.days]
     return {
-        "images": bars("images", f"Images a day, the last {DAYS} days", images, "images"),
-        "seconds": bars("seconds", "Median seconds an image, day by day", seconds, "seconds"),
+        "images": bars("images", Sentence("Images a day, the last {days} days", days=DAYS), images, Sentence("images")),
+        "seconds": bars("seconds", Sentence("Median seconds an image, day by day"), seconds, Sentence("seconds")),
     }
 
 
 def _short(day: date) -> str:
-    return f"{day.day} {day:%b}"
+    return i18n.day(day, "MMMd")
 
 
 def agreement_table(found: Sequence[Agreement], names: Mapping[uuid.UUID, str]) -> Table:
     columns = (
-        Column("question", "Question", Unit.TEXT),
-        Column("campaign", "Campaign", Unit.TEXT),
-        Column("n", "Decided", Unit.COUNT),
-        Column("agreeing", "As you said", Unit.COUNT),
-        Column("share", "As you said", Unit.SHARE),
+        Column("question", Sentence("Question"), Unit.TEXT),
+        Column("campaign", Sentence("Campaign"), Unit.TEXT),
+        Column("n", Sentence("Decided"), Unit.COUNT),
+        Column("agreeing", Sentence("As you said"), Unit.COUNT),
+        Column("share", Sentence("As you said"), Unit.SHARE),
     )
     order = list(QUESTIONS)
     rows = [
-        (QUESTIONS[one.question], names[one.campaign_id], one.n, one.agreeing, one.share.as_json())
+        (i18n.translated(QUESTIONS[one.question]), names[one.campaign_id], one.n, one.agreeing, one.share.as_json())
         for one in sorted(found, key=lambda one: (names[one.campaign_id], order.index(one.question)))
     ]
-    return Table("agreement", "Your yes and no beside the final decisions", columns, rows)
+    return Table("agreement", Sentence("Your yes and no beside the final decisions"), columns, rows)
 
 
 class Difference(NamedTuple):
@@ -91,8 +95,8 @@ class Shown(NamedTuple):
 
 
 def shown(session: Session, found: Sequence[Decided], names: Mapping[uuid.UUID, str]) -> list[Shown]:
-    """Entries with their pictures and words, as their annotator read them."""
-    facts = card_facts(session, [one.item_id for one in found])
+    """Entries with their pictures and words, as their annotator reads them."""
+    facts = card_facts(session, [one.item_id for one in found], i18n.spoken())
     return [
         Shown(
             one,
@@ -108,17 +112,17 @@ def shown(session: Session, found: Sequence[Decided], names: Mapping[uuid.UUID, 
 def _differences(policy: Policy, facts: CardFacts, one: Decided) -> list[Difference]:
     words = {
         (question["key"], reason["code"]): reason["text"]
-        for question in policy.questions
+        for question in (worded(one, i18n.spoken()) for one in policy.questions)
         for reason in question["reasons"]
     }
-    texts = {question.key: question.text for question in questions(policy, facts)}
+    texts = {question.key: question.text for question in questions(policy, facts, language=i18n.spoken())}
     return [
         Difference(
             texts.get(key, QUESTIONS[key]),
-            one.answers[key]["answer"],
+            SAID[one.answers[key]["answer"]],
             [words.get((key, code), code) for code in one.answers[key]["reasons"]],
             one.answers[key]["correction"] or "",
-            one.decided.get(key, ""),
+            SAID[one.decided[key]] if key in one.decided else "",
         )
         for key in one.against or one.answers
     ]
@@ -135,6 +139,13 @@ def period_choices(today: date) -> dict[str, tuple[str, Period]]:
         months.append(month_of(first))
         first = months[-1].first - timedelta(days=1)
     weeks = [week_of(today - timedelta(weeks=number)) for number in range(WEEKS)]
-    return {f"month-{month.first}": (f"{month.first:%B %Y}", month) for month in months} | {
-        f"week-{week.first}": (f"{_short(week.first)} to {_short(week.last)} {week.last.year}", week) for week in weeks
-    }
+    return {f"month-{month.first}": (i18n.day(month.first, "yMMMM"), month) for month in months} | {
+        f"week-{week.first}": (
+            Sentence(
+                "{first} to {last} {year}",
+                first=_short(week.first), last=_short(week.last), year=str(week.last.year),
+            ),
+            week,
+        )
+        for week in weeks
+    }  # fmt: skip

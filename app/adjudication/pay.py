@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.agreement.intervals import Estimate
-from app.errors import Invalid
+from app.errors import Invalid, Sentence
 from app.web.figures.tables import Column, Table, Unit
 
 SESSION_GAP: Final = timedelta(minutes=30)
@@ -53,7 +53,7 @@ class Row(NamedTuple):
     def active_words(self) -> str:
         """Hours and minutes, as in "2:05 h"."""
         minutes = round(self.active_ms / 60_000)
-        return f"{minutes // 60:,}:{minutes % 60:02} h"
+        return Sentence("{hours}:{minutes} h", hours=minutes // 60, minutes=f"{minutes % 60:02}")
 
 
 class Report(NamedTuple):

@@ -16,6 +16,15 @@ WHICH: Final = {
     "ar": {"only": "هذا الطبق", "left": "الطبق الأيسر", "right": "الطبق الأيمن"},
 }
 
+PLACE: Final = {
+    "en": {"street": "a street in {country}", "landmark": "a landmark in {country}", "place": "a place in {country}"},
+    "ko": {"street": "{country}의 거리", "landmark": "{country}의 명소", "place": "{country}의 장소"},
+    "es": {"street": "una calle de {country}", "landmark": "un lugar emblemático de {country}",
+           "place": "un lugar de {country}"},
+    "ar": {"street": "شارعًا في {country}", "landmark": "مَعلمًا في {country}", "place": "مكانًا في {country}"},
+}  # fmt: skip
+"""A background without a name of its own, as the object of a question."""
+
 SAMPLE: Final = {
     "en": {"food": "Kimchi-jjigae", "country": "South Korea", "background": "a street in South Korea"},
     "ko": {"food": "김치찌개", "country": "대한민국", "background": "대한민국의 거리"},

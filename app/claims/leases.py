@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from app.claims.models import Claim, ClaimState
 from app.db import now
-from app.errors import Gone
+from app.errors import Gone, Sentence
 from app.items.models import Item, Status
 
 RECLAIM_BATCH = 50
@@ -155,7 +155,7 @@ def seat(session: Session, claim: Claim, item: Item) -> Seat:
     if claim.state is ClaimState.OPEN:
         return Seat(claim.slot, item.held, item.reserved, claim.is_insider)
     if claim.state in (ClaimState.SKIPPED, ClaimState.RELEASED):
-        raise LeaseGone("You gave this item back, so it takes no answer from this claim; ask for the next.")
+        raise LeaseGone(Sentence("You gave this item back, so it takes no answer from this claim; ask for the next."))
     if item.status is Status.PENDING and not claim.is_test:
         if claim.is_insider and item.reserved > 0:
             return Seat(free_slot(session, item), item.held + 1, item.reserved - 1, is_insider=True)

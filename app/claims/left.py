@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from functools import reduce
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -9,11 +10,13 @@ from sqlmodel import Session
 
 from app.accounts.models import Account
 from app.campaigns import service as campaigns
-from app.campaigns.models import Campaign
+from app.campaigns.models import Campaign, CampaignStatus
 from app.claims.askers import Asker, asker
 from app.claims.mixing import Plan
 from app.claims.offers import CLAIMABLE, FITS, OWED, PAUSE, QUALIFIED, UNSEEN, Before
 from app.db import now
+from app.errors import Sentence
+from app.geography import CONTINENT_WORDS
 
 MANY: Final = 200
 STALE_SECONDS: Final = 10.0
@@ -175,10 +178,17 @@ _REST = sa.text(
 
 
 def why_paused(campaign: Campaign) -> str:
-    return (
-        f"You are paused in “{campaign.name}”, so there is nothing to judge for now; what you judged is kept. "
-        "An admin can tell you more."
+    return Sentence(
+        "You are paused in “{campaign}”, so there is nothing to judge for now; what you judged is kept. "
+        "An admin can tell you more.",
+        campaign=campaign.name,
     )
+
+
+def why_not_open(campaign: Campaign) -> str:
+    if campaign.status is CampaignStatus.PAUSED:
+        return Sentence("The campaign “{campaign}” is paused; an admin can open it again.", campaign=campaign.name)
+    return Sentence("The campaign “{campaign}” is closed; an admin can open it again.", campaign=campaign.name)
 
 
 def why_none(session: Session, who: Asker, before: Before, campaign: Campaign) -> str:
@@ -187,20 +197,31 @@ def why_none(session: Session, who: Asker, before: Before, campaign: Campaign) -
     mine = {lane.name for lane in who.lanes}
     near = {"near": [earlier.family_id for earlier in before.given]}
     if before.given and lanes & mine and session.execute(_MUST_WAIT, who.scope | before.scope | near).scalar_one():
-        return (
+        return Sentence(
             "What is left resembles what you judged just now, and should be looked at afresh: "
             "it comes when other images lie between, or after an hour."
         )
     others = lanes - mine
     if untested := sorted({lane.split(" ", 1)[1] for lane in others if not lane.startswith("home ")}):
-        regions = " or ".join(untested)
-        return f"What is left is from {regions}: pass the test of that region first, or have its pause lifted."
+        regions = reduce(_or, (CONTINENT_WORDS[region] for region in untested))
+        return Sentence(
+            "What is left is from {regions}: pass the test of that region first, or have its pause lifted.",
+            regions=regions,
+        )
     if others:
-        return "What is left is kept for people who know the country its food comes from."
+        return Sentence("What is left is kept for people who know the country its food comes from.")
     rest = session.execute(_REST, who.scope).one()
     if not rest.has_items:
-        return f"The campaign “{campaign.name}” has no items yet; an admin imports them."
+        return Sentence("The campaign “{campaign}” has no items yet; an admin imports them.", campaign=campaign.name)
     if not rest.has_pending:
-        return f"Every item of “{campaign.name}” has all its judgments. Thank you!"
-    skipped = f" (you skipped {rest.skipped})" if rest.skipped else ""
-    return f"You have seen every item that still needs you{skipped}; others are judging the rest."
+        return Sentence("Every item of “{campaign}” has all its judgments. Thank you!", campaign=campaign.name)
+    if rest.skipped:
+        return Sentence(
+            "You have seen every item that still needs you (you skipped {n}); others are judging the rest.",
+            n=rest.skipped,
+        )
+    return Sentence("You have seen every item that still needs you; others are judging the rest.")
+
+
+def _or(one: Sentence, other: Sentence) -> Sentence:
+    return Sentence("{one} or {other}", one=one, other=other)

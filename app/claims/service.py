@@ -23,7 +23,7 @@ from app.claims.leases import LeaseGone, Seat, free_slot, seat
 from app.claims.leaving import SetAside, set_aside
 from app.claims.models import Claim, ClaimState
 from app.db import now
-from app.errors import Invalid, NotFound
+from app.errors import Invalid, NotFound, Sentence
 from app.items.models import Item, Status
 
 __all__ = [
@@ -101,7 +101,7 @@ def claim_next(
     if not 1 <= count <= most:
         raise Invalid(f"count is {count}; ask for 1 to {most} items.", fields={"count": f"1 to {most}."})
     if campaign.status is not CampaignStatus.OPEN:
-        return Work([], f"The campaign “{campaign.name}” is {campaign.status.value}; an admin can open it again.")
+        return Work([], left.why_not_open(campaign))
     who = asker(session, account, campaign, policy, lock=True)
     if who.is_paused:
         return Work([], left.why_paused(campaign), asker=who)
@@ -149,7 +149,7 @@ def lock(session: Session, account: Account, claim_id: uuid.UUID) -> Mine:
     """
     found = session.exec(_MINE, params={"claim": claim_id, "account": account.id}).first()
     if found is None:
-        raise ClaimNotFound("There is no such claim of yours.")
+        raise ClaimNotFound(Sentence("There is no such claim of yours."))
     return Mine(*found)
 
 
@@ -165,14 +165,14 @@ def extend(session: Session, account: Account, claim_id: uuid.UUID, default_leas
         session.add(claim)
         return claim
     if claim.state is not ClaimState.EXPIRED:
-        raise LeaseGone(f"This claim has ended ({claim.state.value}); ask for the next one.")
+        raise LeaseGone(Sentence("This claim has ended; ask for the next one."))
     has_room = item.status is Status.PENDING and item.held < item.wanted
     if has_room or claim.is_test:
         scope = {"campaign": claim.campaign_id, "account": account.id}
         wish = [(item.id, claim.is_test)]
         if leases.take(session, scope, wish, policy_id=policy.id, expires=expires, joined=now()):
             return claim
-    raise LeaseGone("Your time on this item ran out and others have judged it since; ask for the next one.")
+    raise LeaseGone(Sentence("Your time on this item ran out and others have judged it since; ask for the next one."))
 
 
 def give_back(session: Session, account: Account, claim_id: uuid.UUID, *, reason: str | None, skip: bool) -> None:
@@ -182,7 +182,7 @@ def give_back(session: Session, account: Account, claim_id: uuid.UUID, *, reason
     """
     claim = lock(session, account, claim_id).claim
     if claim.state is ClaimState.JUDGED:
-        raise LeaseGone("This item has your judgment already; change the judgment instead of giving it back.")
+        raise LeaseGone(Sentence("This item has your judgment already; change the judgment instead of giving it back."))
     state = ClaimState.SKIPPED if skip else ClaimState.RELEASED
     if claim.state is ClaimState.OPEN:
         leases.give_back(session, [claim.id], state, at=now(), reason=reason, early=True)

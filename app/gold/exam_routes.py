@@ -17,15 +17,16 @@ from app.campaigns.models import Campaign, Exam, ExamKind, Policy
 from app.campaigns.parameters import parameters_of
 from app.claims.models import Claim
 from app.db import now
-from app.errors import Invalid
+from app.errors import Invalid, Sentence
+from app.geography import CONTINENT_WORDS
 from app.gold import exams, explaining, marking
 from app.gold.scores import QUESTION_NAMES
 from app.items.cards import card_facts
 from app.judgments import preferences, views
 from app.judgments.cards import Card, questions
 from app.judgments.service import Answers
-from app.web.figures import tables
 from app.web.forms import PostedForm
+from app.web.i18n import spoken
 from app.web.render import redirect, redirect_to, render, with_query
 from app.web.session import SessionDep
 
@@ -113,10 +114,11 @@ def _regions(
         request,
         "gold/qualify.html",
         status=error.status if error else 200,
-        title=f"Qualify for {campaign.name}",
+        title=Sentence("Qualify for {campaign}", campaign=campaign.name),
         campaign=campaign,
         parameters=parameters,
         regions=exams.regions(session, account, campaign, policy),
+        region_words=CONTINENT_WORDS,
         error=error,
     )
 
@@ -155,7 +157,8 @@ def _feedback(
         card=_view(session, policy, item_id),
         place=exam.items.index(str(item_id)) + 1,
         marks=marking.marks(session, exam)[str(item_id)],
-        explained=explaining.explained(session, policy, item_id),
+        explained=explaining.explained(session, policy, item_id, spoken()),
+        said=views.SAID,
     )
 
 
@@ -173,17 +176,20 @@ def _end(
         state=next(state for state in states if state.region == exam.region),
         by_question=marking.by_question(marking.marks(session, exam)),
         names=QUESTION_NAMES,
-        words=tables,
+        region_words=CONTINENT_WORDS,
     )
 
 
 def _title(exam: Exam) -> str:
-    return f"{'Training' if exam.kind is ExamKind.TRAINING else 'Test'}: {exam.region}"
+    region = CONTINENT_WORDS[exam.region]
+    if exam.kind is ExamKind.TRAINING:
+        return Sentence("Training: {region}", region=region)
+    return Sentence("Test: {region}", region=region)
 
 
 def _view(session: Session, policy: Policy, item_id: uuid.UUID) -> dict[str, Any]:
     """The item as a judge's card shows it. The claim is none that was ever made: an exam needs no lease."""
-    facts = card_facts(session, [item_id])[item_id]
+    facts = card_facts(session, [item_id], spoken())[item_id]
     at = now()
     claim = Claim(item_id=item_id, account_id=item_id, campaign_id=item_id, policy_id=0, leased_at=at, expires_at=at)
-    return views.view(Card(claim, facts, questions(policy, facts)))
+    return views.view(Card(claim, facts, questions(policy, facts, language=spoken())))

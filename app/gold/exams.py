@@ -19,7 +19,7 @@ from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign, Exam, ExamKind, Policy, Qualification
 from app.campaigns.parameters import Parameters, parameters_of
 from app.db import now
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, Sentence
 from app.gold import marking
 from app.items.models import Item
 from app.judgments.service import Answers, checked
@@ -123,7 +123,12 @@ def begin(session: Session, account: Account, campaign: Campaign, policy: Policy
     Raises NoExam, with what to do, when there are too few items, no tries left, or training comes first.
     """
     if region not in session.execute(_REGIONS, {"campaign": campaign.id}).scalars().all():
-        raise NotFound(f"The campaign “{campaign.name}” has no items of a region “{region[:40]}”.")
+        raise NotFound(
+            Sentence(
+                "The campaign “{campaign}” has no items of a region “{region}”.",
+                campaign=campaign.name, region=region[:40],
+            )
+        )  # fmt: skip
     place = insert(Qualification).values(
         campaign_id=campaign.id, account_id=account.id, region=region, tries=0, created_at=now()
     )
@@ -153,19 +158,26 @@ def begin(session: Session, account: Account, campaign: Campaign, policy: Policy
 
 
 def _why_not(state: RegionState, parameters: Parameters, kind: ExamKind) -> str | None:
+    region = geography.CONTINENT_WORDS[state.region]
     if kind is ExamKind.TRAINING:
-        return None if state.training else f"There is nothing to train on for {state.region} yet; an admin adds items."
+        if state.training:
+            return None
+        return Sentence("There is nothing to train on for {region} yet; an admin adds items.", region=region)
     if state.has_passed:
-        return f"You have passed the test of {state.region}; its items are open to you."
+        return Sentence("You have passed the test of {region}; its items are open to you.", region=region)
     if not state.tries_left:
-        return f"You have used all {parameters.tries} tries for {state.region}; please talk to an admin."
-    if state.training and not state.is_trained:
-        return f"Do the training of {state.region} first; its test opens after it."
-    if state.test < parameters.exam_items:
-        return (
-            f"The test of {state.region} needs {parameters.exam_items} items and has {state.test} you haven't judged; "
-            "an admin adds the others."
+        return Sentence(
+            "You have used all {tries} tries for {region}; please talk to an admin.",
+            tries=parameters.tries,
+            region=region,
         )
+    if state.training and not state.is_trained:
+        return Sentence("Do the training of {region} first; its test opens after it.", region=region)
+    if state.test < parameters.exam_items:
+        return Sentence(
+            "The test of {region} needs {needed} items and has {there} you haven't judged; an admin adds the others.",
+            region=region, needed=parameters.exam_items, there=state.test,
+        )  # fmt: skip
     return None
 
 
@@ -188,7 +200,7 @@ def exam_of(session: Session, account: Account, campaign: Campaign, exam_id: uui
         statement = statement.with_for_update().execution_options(populate_existing=True)
     exam = session.exec(statement).first()
     if exam is None:
-        raise NotFound("There is no such training or test of yours.")
+        raise NotFound(Sentence("There is no such training or test of yours."))
     return exam
 
 
@@ -207,7 +219,7 @@ def answer(
     """
     exam = exam_of(session, account, campaign, exam_id, lock=True)
     if item_id not in exam.items:
-        raise NotFound("This training or test has no such image; reload the page.")
+        raise NotFound(Sentence("This training or test has no such image; reload the page."))
     if item_id in exam.answers:
         return exam
     item = session.get_one(Item, uuid.UUID(item_id))

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from app.accounts.models import AuditEvent
 from app.campaigns.models import Policy
+from app.campaigns.wording import worded
 from app.claims.models import Claim, ClaimState
 from app.judgments.models import Judgment
 
@@ -22,8 +23,8 @@ class Explained(NamedTuple):
     note: str
 
 
-def explained(session: Session, policy: Policy, item_id: uuid.UUID) -> Explained:
-    """Of an imported gold item that nobody judged there is nothing to say."""
+def explained(session: Session, policy: Policy, item_id: uuid.UUID, language: str) -> Explained:
+    """In this language, where it is translated. Of an imported gold item that nobody judged there is nothing to say."""
     votes = session.exec(
         select(Judgment.answers)
         .join(Claim, col(Claim.judgment_id) == col(Judgment.id))
@@ -32,7 +33,7 @@ def explained(session: Session, policy: Policy, item_id: uuid.UUID) -> Explained
     reasons = {}
     for question in policy.questions:
         key = question["key"]
-        texts = {reason["code"]: reason["text"] for reason in question["reasons"]}
+        texts = {reason["code"]: reason["text"] for reason in worded(question, language)["reasons"]}
         counts = Counter(code for vote in votes if key in vote for code in vote[key].get("reasons", ()))
         reasons[key] = [texts[code] for code, _ in counts.most_common(MOST_REASONS) if code in texts]
     detail = session.exec(

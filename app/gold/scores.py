@@ -14,13 +14,14 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.agreement.intervals import Estimate, wilson
+from app.errors import Sentence
 
 QUESTION_NAMES: Final = {
-    "food1_identity": "Dish (only or left food)",
-    "food1_origin": "Origin (only or left food)",
-    "food2_identity": "Dish (right food)",
-    "food2_origin": "Origin (right food)",
-    "background": "Background",
+    "food1_identity": Sentence("Dish (only or left food)"),
+    "food1_origin": Sentence("Origin (only or left food)"),
+    "food2_identity": Sentence("Dish (right food)"),
+    "food2_origin": Sentence("Origin (right food)"),
+    "background": Sentence("Background"),
 }
 
 

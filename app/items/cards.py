@@ -1,14 +1,17 @@
 """What a card shows of an item: its image, its claims, and what is known about the dishes and places it names."""
 
+import unicodedata
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from app import geography
 from app.items.models import BackgroundKind, Subtask
+
+ENGLISH: Final = "en"
 
 
 class Reference(NamedTuple):
@@ -19,7 +22,7 @@ class Reference(NamedTuple):
 
 
 class FoodFacts(NamedTuple):
-    """`countries` are the claimed origins as English names, `origins` those the knowledge base names."""
+    """`countries` are the names of the claimed origins, `origins` those the knowledge base names, in `language`."""
 
     name: str
     countries: list[str]
@@ -27,10 +30,39 @@ class FoodFacts(NamedTuple):
     origins: list[str]
     description: str
     reference: Reference | None
+    language: str = ENGLISH
 
     @property
     def country(self) -> str:
-        return " or ".join(self.countries)
+        if self.language == ENGLISH:
+            return " or ".join(self.countries)
+        from babel.lists import format_list
+
+        return format_list(self.countries, "or", self.language)
+
+
+SCRIPTS: Final = {"ko": "HANGUL", "ar": "ARABIC"}
+"""The letters of a language, by the first word of their names in Unicode; of the others, Latin ones."""
+
+
+def local_name(aliases: Sequence[str], language: str) -> str | None:
+    """The dish as it is written where it comes from: the alias in the letters of the reader's language, else the first
+    one that isn't in Latin letters.
+
+    >>> local_name(["Koshary", "كشرى"], "en"), local_name(["죽", "粥"], "es"), local_name(["Kushari"], "ar")
+    ('كشرى', '죽', None)
+    >>> local_name(["Цуйван", "냉면"], "ko")
+    '냉면'
+    """
+    scripts = [(_script(alias), alias) for alias in aliases]
+    own = [alias for script, alias in scripts if script == SCRIPTS.get(language)]
+    others = [alias for script, alias in scripts if script not in ("LATIN", None)]
+    return next(iter(own + others), None)
+
+
+def _script(text: str) -> str | None:
+    """Of the first letter."""
+    return next((unicodedata.name(one, "").split(" ")[0] for one in text if one.isalpha()), None)
 
 
 class BackgroundFacts(NamedTuple):
@@ -84,35 +116,36 @@ _FOODS = sa.text(
 )
 
 
-def card_facts(session: Session, item_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, CardFacts]:
-    """Everything the cards of these items show, in two queries however many they are.
+def card_facts(session: Session, item_ids: Iterable[uuid.UUID], language: str = ENGLISH) -> dict[uuid.UUID, CardFacts]:
+    """Everything the cards of these items show, in two queries however many they are; countries in this language.
 
     A reference an item was imported with goes before the knowledge base's photograph of the same dish or place.
     """
     scope = {"items": list(item_ids)}
     foods: dict[uuid.UUID, list[FoodFacts]] = {}
     for row in session.execute(_FOODS, scope):
-        foods.setdefault(row.item_id, []).append(_food(row))
-    return {row.id: _card(row, foods.get(row.id, [])) for row in session.execute(_ITEMS, scope)}
+        foods.setdefault(row.item_id, []).append(_food(row, language))
+    return {row.id: _card(row, foods.get(row.id, []), language) for row in session.execute(_ITEMS, scope)}
 
 
-def _food(row: Any) -> FoodFacts:
+def _food(row: Any, language: str) -> FoodFacts:
     return FoodFacts(
         name=row.name,
-        countries=_names(row.countries),
+        countries=_names(row.countries, language),
         aliases=[alias for alias in dict.fromkeys([*row.own_aliases, *row.aliases]) if alias != row.name],
-        origins=_names(row.origins),
+        origins=_names(row.origins, language),
         description=row.description,
         reference=_reference(row),
+        language=language,
     )
 
 
-def _card(row: Any, foods: list[FoodFacts]) -> CardFacts:
+def _card(row: Any, foods: list[FoodFacts], language: str) -> CardFacts:
     background = None
     if row.background_id is not None:
         background = BackgroundFacts(
             name=row.background_name,
-            country=geography.name_of(row.background_country),
+            country=geography.name_of(row.background_country, language),
             kind=BackgroundKind(row.background_kind) if row.background_kind else None,
             reference=_reference(row),
         )
@@ -127,5 +160,5 @@ def _reference(row: Any) -> Reference | None:
     return Reference(row.photo_sha256, f"{row.attribution}, {row.licence}")
 
 
-def _names(codes: Sequence[str]) -> list[str]:
-    return [geography.name_of(code) for code in codes]
+def _names(codes: Sequence[str], language: str) -> list[str]:
+    return [geography.name_of(code, language) for code in codes]

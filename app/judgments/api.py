@@ -1,7 +1,7 @@
 """Judging over HTTP, for programs (CONTRACT §4). The annotator's page does the same through `routes`."""
 
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Response
 from fastapi.responses import JSONResponse
@@ -12,7 +12,7 @@ from app.accounts.models import Account
 from app.campaigns import service as campaigns
 from app.claims import queries as work
 from app.claims import service as claims
-from app.errors import NotSignedIn
+from app.errors import NotSignedIn, Sentence
 from app.judgments import service
 from app.judgments.cards import as_json, cards_for
 from app.web.session import SessionDep, SettingsDep
@@ -27,7 +27,9 @@ class OtherAccount(NotSignedIn):
 async def same_person(account: Annotator, terroir_account: Annotated[uuid.UUID | None, Header()] = None) -> Account:
     """Who asks. A page that kept answers says whose they are: they never go out under another account."""
     if terroir_account is not None and terroir_account != account.id:
-        raise OtherAccount("Somebody else is signed in here now; sign in as the person whose answers these are.")
+        raise OtherAccount(
+            Sentence("Somebody else is signed in here now; sign in as the person whose answers these are.")
+        )
     return account
 
 
@@ -38,8 +40,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+Language = Literal["en", "es", "ko", "ar"]
+
+
 class ClaimRequest(Strict):
     count: int = Field(default=1, description="How many items, 1 to 10.")
+    language: Language = Field(default="en", description="Of the questions and the countries' names.")
 
 
 class AnswerBody(Strict):
@@ -52,6 +58,7 @@ class JudgmentBody(Strict):
     answers: dict[str, AnswerBody] = Field(max_length=20, description="One answer per question of the item.")
     active_ms: int = Field(default=0, description="Time spent on the item, in milliseconds, without idle time.")
     note: str | None = None
+    language: Language = Field(default="en", description="In which the annotator read the questions.")
 
 
 class JudgmentReply(BaseModel):
@@ -83,7 +90,7 @@ def claim(
         lease=claims.lease_seconds(policy, settings.lease_seconds),
     )
     reply: dict[str, Any] = {
-        "claims": [as_json(card) for card in cards_for(session, found.claims)],
+        "claims": [as_json(card) for card in cards_for(session, found.claims, body.language if body else "en")],
         "remaining": work.remaining(session, account, campaign, found.holding, found.asker) if found.claims else 0,
     }
     if found.reason is not None:
@@ -95,7 +102,9 @@ def claim(
 def submit(claim_id: uuid.UUID, body: JudgmentBody, session: SessionDep, account: Sender) -> Response:
     """The answers on a claimed item. The same body again answers 200 and changes nothing."""
     answers = {key: answer.model_dump() for key, answer in body.answers.items()}
-    done = service.submit(session, account, claim_id, service.Answers(answers, body.active_ms, body.note))
+    done = service.submit(
+        session, account, claim_id, service.Answers(answers, body.active_ms, body.note, body.language)
+    )
     return JSONResponse(
         {"judgment_id": str(done.judgment_id), "status": done.status}, status_code=201 if done.is_new else 200
     )

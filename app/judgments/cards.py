@@ -1,6 +1,5 @@
 """A claim as annotators and their programs see it. Nothing here can tell gold, other people's votes or model output."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,13 +8,11 @@ from typing import Any, NamedTuple
 from sqlmodel import Session
 
 from app.campaigns.models import Policy
-from app.campaigns.wording import ENGLISH, worded
+from app.campaigns.translations import PLACE, WHICH
+from app.campaigns.wording import ENGLISH, filled, worded
 from app.claims.models import Claim
 from app.items.cards import BackgroundFacts, CardFacts, FoodFacts, Reference, card_facts
 from app.judgments.service import question_keys
-
-SLOT_WORDS = {1: "the food on the left", 2: "the food on the right"}
-_PLACEHOLDER = re.compile(r"\{(which|food|country|background)\}")
 
 
 class Question(NamedTuple):
@@ -50,7 +47,7 @@ def image_url(sha256: str, size: str = "display") -> str:
 
 def cards_for(session: Session, claims: Sequence[Claim], language: str = ENGLISH) -> list[Card]:
     """The cards of these claims, in their order."""
-    facts = card_facts(session, [claim.item_id for claim in claims])
+    facts = card_facts(session, [claim.item_id for claim in claims], language)
     policies = {id_: session.get_one(Policy, id_) for id_ in {claim.policy_id for claim in claims}}
     return [
         Card(claim, found, questions(policies[claim.policy_id], found, claim.questions, language))
@@ -61,13 +58,14 @@ def cards_for(session: Session, claims: Sequence[Claim], language: str = ENGLISH
 def questions(
     policy: Policy, facts: CardFacts, asked: Sequence[str] | None = None, language: str = ENGLISH
 ) -> list[Question]:
-    """The policy's questions that apply to this item, in its words, with the item's names put in.
+    """The policy's questions that apply to this item, in its words, with the item's names put in. Facts and words are
+    in the same language.
 
     `asked` are those that the claim asks; None: all of them.
     """
     by_key = {question["key"]: worded(question, language) for question in policy.questions}
     return [
-        _question(by_key[key], _names(key, facts))
+        _question(by_key[key], _names(key, facts, language))
         for key in question_keys(facts.subtask)
         if asked is None or key in asked
     ]
@@ -76,7 +74,7 @@ def questions(
 def _question(own: Mapping[str, Any], names: Mapping[str, str]) -> Question:
     return Question(
         key=own["key"],
-        text=_fill(own["text"], names),
+        text=filled(own["text"], names),
         help=own["help"],
         reasons=[
             {"code": reason["code"], "text": reason["text"]} for reason in own["reasons"] if not reason["is_retired"]
@@ -93,22 +91,17 @@ def _examples(examples: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _names(key: str, facts: CardFacts) -> dict[str, str]:
+def _names(key: str, facts: CardFacts, language: str) -> dict[str, str]:
     if key == "background":
         assert facts.background is not None
-        return {"background": background_words(facts.background)}
+        return {"background": background_words(facts.background, language)}
     slot = int(key[4])
     food = facts.foods[slot - 1]
-    which = SLOT_WORDS[slot] if len(facts.foods) > 1 else "this"
+    which = WHICH[language]["only" if len(facts.foods) == 1 else "left" if slot == 1 else "right"]
     return {"which": which, "food": food.name, "country": food.country}
 
 
-def _fill(text: str, names: Mapping[str, str]) -> str:
-    """In one pass, so that a dish named "{country}" stays what it is."""
-    return _PLACEHOLDER.sub(lambda match: names.get(match[1], match[0]), text)
-
-
-def background_words(background: BackgroundFacts) -> str:
+def background_words(background: BackgroundFacts, language: str = ENGLISH) -> str:
     """
     >>> background_words(BackgroundFacts("Petra", "Jordan", None, None))
     'Petra, Jordan'
@@ -117,8 +110,9 @@ def background_words(background: BackgroundFacts) -> str:
     'a street in Italy'
     """
     if background.name:
-        return f"{background.name}, {background.country}"
-    return f"a {background.kind.value if background.kind else 'place'} in {background.country}"
+        return f"{background.name}{'،' if language == 'ar' else ','} {background.country}"
+    kind = background.kind.value if background.kind else "place"
+    return filled(PLACE[language][kind], {"country": background.country})
 
 
 def as_json(card: Card) -> dict[str, Any]:

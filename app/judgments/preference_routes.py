@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.accounts.access import Annotator
 from app.accounts.models import Account
-from app.errors import Invalid
+from app.errors import Invalid, Sentence
 from app.judgments import preferences
 from app.web.forms import PostedForm
 from app.web.render import local_path, redirect, render
@@ -38,8 +38,8 @@ def choose(request: Request, form: PostedForm, session: SessionDep, account: Ann
             chosen["keys"] = keys
     account.preferences = chosen
     session.add(account)
-    words = "Your keys are the usual ones again." if form.get("action") == "reset" else "Saved; it holds from now on."
-    return redirect(request, "judgments:preferences", flash=("done", words))
+    usual, saved = Sentence("Your keys are the usual ones again."), Sentence("Saved; it holds from now on.")
+    return redirect(request, "judgments:preferences", flash=("done", usual if form.get("action") == "reset" else saved))
 
 
 def _page(
@@ -55,8 +55,9 @@ def _page(
         request,
         "judgments/preferences.html",
         status=status,
-        title="How you judge",
+        title=Sentence("How you judge"),
         keys=keys,
+        words=preferences.ACTION_WORDS,
         usual=preferences.ACTIONS,
         errors=errors or {},
         is_many_ready=preferences.ready_of(account) == preferences.READY_MANY,

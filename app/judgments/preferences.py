@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from app.accounts.models import Account
-from app.errors import Invalid
+from app.errors import Invalid, Sentence
 
 ACTIONS: Final = {
     "yes": "y",
@@ -22,6 +22,19 @@ ACTIONS: Final = {
 }
 """What a key can do, and which key does it unless the person says otherwise. Digits choose reasons, arrows move, `?`
 shows the map: those are the same for everybody."""
+ACTION_WORDS: Final = {
+    "yes": Sentence("Yes"),
+    "no": Sentence("No"),
+    "unsure": Sentence("Unsure"),
+    "confirm": Sentence("Confirm"),
+    "back": Sentence("Back to the last image"),
+    "skip": Sentence("Skip"),
+    "broken": Sentence("The image is broken"),
+    "zoom": Sentence("Zoom"),
+    "reference": Sentence("References beside the image"),
+    "guide": Sentence("Guidelines"),
+    "pause": Sentence("Pause"),
+}
 NAMED: Final = ("Enter", "Space")
 """Keys that type no character of their own and may be chosen."""
 TAKEN: Final = frozenset("?+-=")
@@ -54,12 +67,12 @@ def checked_keys(sent: Mapping[str, Any]) -> dict[str, str]:
         try:
             keys[action] = _key(str(sent.get(action, "")))
         except ValueError as fault:
-            faults[action] = str(fault)
+            faults[action] = fault.args[0]
     for action, key in keys.items():
         if (other := next(one for one, its in keys.items() if its == key)) != action:
-            faults[action] = f"“{key}” is the key for “{other}” already."
+            faults[action] = Sentence("“{key}” is the key for “{other}” already.", key=key, other=ACTION_WORDS[other])
     if faults:
-        raise Invalid("Some keys can't be used like this; see below.", fields=faults)
+        raise Invalid(Sentence("Some keys can't be used like this; see below."), fields=faults)
     return keys
 
 
@@ -69,11 +82,11 @@ def _key(text: str) -> str:
         return named[text if text == " " else text.strip().lower()]
     key = unicodedata.normalize("NFC", text.strip().lower())
     if len(key) != 1 or unicodedata.category(key)[0] in "CZM":
-        raise ValueError("One letter or sign, please, or Enter or Space.")
+        raise ValueError(Sentence("One letter or sign, please, or Enter or Space."))
     if key.isdigit():
-        raise ValueError("Digits choose the reasons; take a letter.")
+        raise ValueError(Sentence("Digits choose the reasons; take a letter."))
     if key in TAKEN:
-        raise ValueError(f"“{key}” has its own use here; take a letter.")
+        raise ValueError(Sentence("“{key}” has its own use here; take a letter.", key=key))
     return key
 
 

@@ -15,12 +15,13 @@ from app.campaigns.models import Campaign
 from app.claims import queries as work
 from app.claims import service as claims
 from app.claims.models import ClaimState
-from app.errors import Conflict, Gone, Invalid, NotFound, TerroirError
+from app.errors import Conflict, Gone, Invalid, NotFound, Sentence, TerroirError
 from app.judgments import service
 from app.judgments.earlier import earlier
 from app.judgments.views import SKIP_REASONS, card_page, draft_of
 from app.settings import Settings
 from app.web.forms import PostedForm
+from app.web.i18n import LANGUAGES, spoken
 from app.web.render import redirect, render
 from app.web.session import SessionDep, SettingsDep
 
@@ -37,7 +38,7 @@ def start(request: Request, session: SessionDep, account: Annotator) -> Response
         return redirect(request, "judgments:judge", slug=found[0].slug)
     rows = [(campaign, work.judged_by(session, account, campaign)) for campaign in found]
     n_unread = len(messages.received(session, account, only_unread=True))
-    return render(request, "judgments/start.html", title="Judge", rows=rows, n_unread=n_unread)
+    return render(request, "judgments/start.html", title=Sentence("Judge"), rows=rows, n_unread=n_unread)
 
 
 @router.get("/judge/{slug}", name="judgments:judge")
@@ -72,7 +73,7 @@ def revise(request: Request, session: SessionDep, account: Annotator, slug: str,
     campaign = campaigns.get(session, slug)
     claim = claims.lock(session, account, claim_id).claim
     if claim.state in (ClaimState.SKIPPED, ClaimState.RELEASED):
-        raise Gone("You gave this image back, so there is no answer of yours to change.")
+        raise Gone(Sentence("You gave this image back, so there is no answer of yours to change."))
     if claim.judgment_id is None:
         return card_page(request, session, account, campaign, claim)
     latest = service.latest_judgment(session, claim)
@@ -87,17 +88,22 @@ def _act(session: SessionDep, account: Account, claim_id: uuid.UUID, form: FormD
     elif action in ("skip", "broken"):
         reason = BROKEN if action == "broken" else str(form.get("skip_reason") or SKIP_REASONS[0][0])
         if reason not in (BROKEN, *(code for code, _ in SKIP_REASONS)):
-            raise Invalid("Please choose why you skip it.", fields={"skip_reason": "Choose one of the reasons."})
+            raise Invalid(
+                Sentence("Please choose why you skip it."),
+                fields={"skip_reason": Sentence("Choose one of the reasons.")},
+            )
         claims.give_back(session, account, claim_id, reason=reason, skip=True)
     else:
-        raise Invalid("The form asked for something unknown; reload the page.", fields={"action": "Unknown."})
+        raise Invalid(
+            Sentence("The form asked for something unknown; reload the page."), fields={"action": Sentence("Unknown.")}
+        )
 
 
 def _claim_id(form: FormData) -> uuid.UUID:
     try:
         return uuid.UUID(str(form.get("claim_id", "")))
     except ValueError:
-        raise claims.ClaimNotFound("The form names no claim; reload the page.") from None
+        raise claims.ClaimNotFound(Sentence("The form names no claim; reload the page.")) from None
 
 
 def _answers(form: FormData) -> service.Answers:
@@ -116,7 +122,9 @@ def _answers(form: FormData) -> service.Answers:
     except ValueError:
         active_ms = 0  # the clock of a page is no reason to lose an answer
     note = form.get("note")
-    return service.Answers(answers, max(active_ms, 0), str(note) if note else None)
+    shown = str(form.get("language"))  # the card's: the page's own may have changed since
+    language = shown if shown in LANGUAGES else spoken()
+    return service.Answers(answers, max(active_ms, 0), str(note) if note else None, language)
 
 
 def _draft(form: FormData) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from app.campaigns.wording import offered
 from app.claims import service as claims
 from app.claims.models import Claim, ClaimState
 from app.db import UNSTORABLE, now
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Invalid, NotFound, Sentence
 from app.items.models import Item, Status, Subtask
 from app.judgments import adaptive, audits, decisions
 from app.judgments.decisions import question_keys as question_keys
@@ -71,38 +71,47 @@ def checked(policy: Policy, subtask: Subtask, sent: Answers, questions: Sequence
     asked = asked_of(subtask, questions)
     for key in sorted(sent.answers.keys() - set(asked)):
         if key in question_keys(subtask):
-            faults[f"answers.{key}"] = f"This question is not asked of you here; please answer {', '.join(asked)} only."
+            faults[f"answers.{key}"] = Sentence(
+                "This question is not asked of you here; please answer {asked} only.", asked=", ".join(asked)
+            )
         else:
-            faults[f"answers.{key}"] = f"This {subtask.value} item has no such question; it has {', '.join(asked)}."
+            faults[f"answers.{key}"] = Sentence(
+                "This {subtask} item has no such question; it has {asked}.",
+                subtask=subtask.value, asked=", ".join(asked),
+            )  # fmt: skip
     for key in asked:
         try:
             clean[key] = _checked_answer(policy, key, sent.answers.get(key))
         except ValueError as fault:
-            faults[f"answers.{key}"] = str(fault)
+            faults[f"answers.{key}"] = fault.args[0]  # as it is, so that it can be translated
     note = _text(sent.note, "note", faults)
     if not 0 <= sent.active_ms <= MAX_ACTIVE_MS:
-        faults["active_ms"] = f"Between 0 and {MAX_ACTIVE_MS} milliseconds, please."
+        faults["active_ms"] = Sentence("Between 0 and {most} milliseconds, please.", most=MAX_ACTIVE_MS)
     if faults:
         first = next(iter(faults))
-        raise Invalid(f"{first}: {faults[first]}", fields=faults)
+        raise Invalid(Sentence("{field}: {fault}", field=first, fault=faults[first]), fields=faults)
     return Answers(clean, sent.active_ms, note, sent.language)
 
 
 def _checked_answer(policy: Policy, key: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
     if given is None or given.get("answer") is None:
-        raise ValueError("Please answer this question.")
+        raise ValueError(Sentence("Please answer this question."))
     answer = given["answer"]
     if answer not in ANSWERS:
-        raise ValueError("The answer is yes, no or unsure.")
+        raise ValueError(Sentence("The answer is yes, no or unsure."))
     question = next(question for question in policy.questions if question["key"] == key)
     known = set(offered(question))
     reasons = list(dict.fromkeys(given.get("reasons") or ()))
     if answer == "no" and not reasons:
-        raise ValueError("Please say why not: choose at least one reason.")
+        raise ValueError(Sentence("Please say why not: choose at least one reason."))
     if answer != "no" and reasons:
-        raise ValueError("Reasons go with “no” only.")
+        raise ValueError(Sentence("Reasons go with “no” only."))
     if unknown := [code for code in reasons if code not in known]:
-        raise ValueError(f"“{unknown[0]}” is no reason here; the reasons are {', '.join(sorted(known))}.")
+        raise ValueError(
+            Sentence(
+                "“{code}” is no reason here; the reasons are {known}.", code=unknown[0], known=", ".join(sorted(known))
+            )
+        )
     faults: dict[str, str] = {}
     correction = _text(given.get("correction"), "correction", faults)
     if faults:
@@ -113,9 +122,9 @@ def _checked_answer(policy: Policy, key: str, given: Mapping[str, Any] | None) -
 def _text(value: str | None, name: str, faults: dict[str, str]) -> str | None:
     text = (value or "").strip()
     if len(text) > MAX_TEXT:
-        faults[name] = f"At most {MAX_TEXT:,} characters, please; this has {len(text):,}."
+        faults[name] = Sentence("At most {most} characters, please; this has {n}.", most=MAX_TEXT, n=len(text))
     elif UNSTORABLE.search(text):
-        faults[name] = "This text holds characters that can't be stored; please type it again."
+        faults[name] = Sentence("This text holds characters that can't be stored; please type it again.")
     return text or None
 
 
@@ -142,7 +151,9 @@ def submit(session: Session, account: Account, claim_id: uuid.UUID, sent: Answer
         if latest.body_sha256 == body_sha256:
             return Submitted(latest.id, _counted(claim, claim.slot), is_new=False)
         if is_frozen(session, claim, item):
-            raise AlreadyDecided("This item has been decided since, so your answers on it can't change any more.")
+            raise AlreadyDecided(
+                Sentence("This item has been decided since, so your answers on it can't change any more.")
+            )
         revision = latest.revision + 1
     else:
         seat = claims.seat(session, claim, item)
@@ -176,7 +187,7 @@ def _in_force(session: Session, item: Item, policy: Policy) -> Policy:
 def latest_judgment(session: Session, claim: Claim) -> Judgment:
     """Raises NotFound while the claim has no judgment."""
     if claim.judgment_id is None:
-        raise NotFound("You have not judged this item yet.")
+        raise NotFound(Sentence("You have not judged this item yet."))
     return session.get_one(Judgment, claim.judgment_id)
 
 

@@ -15,17 +15,22 @@ from app.campaigns.models import Campaign
 from app.claims import queries as work
 from app.claims import service as claims
 from app.claims.models import Claim
+from app.errors import Sentence
+from app.items.cards import local_name
 from app.judgments import preferences
 from app.judgments.cards import Card, as_json, cards_for, image_url
 from app.judgments.earlier import last_answers
+from app.web.i18n import spoken
 from app.web.render import render
 
 SKIP_REASONS = (
-    ("cannot_tell", "I can't tell from this image"),
-    ("unknown_region", "I don't know this region's food"),
-    ("distressing", "I'd rather not judge this image"),
+    ("cannot_tell", Sentence("I can't tell from this image")),
+    ("unknown_region", Sentence("I don't know this region's food")),
+    ("distressing", Sentence("I'd rather not judge this image")),
 )
-ANSWER_WORDS = (("yes", "Yes"), ("no", "No"), ("unsure", "Unsure"))
+ANSWER_WORDS = (("yes", Sentence("Yes")), ("no", Sentence("No")), ("unsure", Sentence("Unsure")))
+SAID = {"yes": Sentence("yes"), "no": Sentence("no"), "unsure": Sentence("unsure")}
+"""An answer within a sentence."""
 
 
 def card_page(
@@ -50,7 +55,7 @@ def card_page(
         "judgments/judge.html",
         status=status,
         title=campaign.name,
-        card=view(cards_for(session, [shown])[0]) if shown else None,
+        card=view(cards_for(session, [shown], spoken())[0]) if shown else None,
         previous=before.id if before else None,
         reason=reason,
         draft=draft,
@@ -77,7 +82,7 @@ def more_cards(
     return render(
         request,
         "judgments/_cards.html",
-        cards=[view(card) for card in cards_for(session, found)],
+        cards=[view(card) for card in cards_for(session, found, spoken())],
         previous=before.id if before else None,
         reason=reason,
         draft=None,
@@ -122,6 +127,7 @@ def view(card: Card) -> dict[str, Any]:
     }
     for part, food in zip(("food1", "food2"), card.facts.foods, strict=False):
         shown[part]["description"] = food.description
+        shown[part]["local_name"] = local_name(food.aliases, spoken())
     for own, question in zip(shown["questions"], card.questions, strict=True):
         own |= {"answers": ANSWER_WORDS, "good": question.good, "bad": question.bad}
     return shown

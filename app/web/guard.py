@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import Forbidden, TerroirError, TooLarge
+from app.errors import Forbidden, Sentence, TerroirError, TooLarge
+from app.web import i18n
 from app.web.problems import situation, unexpected
 
 BODY_LIMIT = 1_000_000
@@ -34,7 +35,7 @@ SECURITY_HEADERS = (
 
 class CrossSite(Forbidden):
     type = "cross-site"
-    title = "This came from another site"
+    title = Sentence("This came from another site")
 
 
 class Guard:
@@ -48,6 +49,7 @@ class Guard:
         headers = Headers(raw=scope["headers"])
         request_id = uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        _speak(Request(scope))
 
         has_begun = False
 
@@ -77,6 +79,14 @@ class Guard:
             raise
 
 
+def _speak(request: Request) -> None:
+    """The language until it is known who asks. Programs, which send a token, are answered in English."""
+    i18n.speak(i18n.ENGLISH)
+    if "authorization" not in request.headers:
+        i18n.speak(i18n.asked_for(request.headers.get("accept-language", "")))
+        i18n.speak(request.cookies.get(i18n.COOKIE))
+
+
 class BodyTooLarge(HTTPException):
     """A body without a length that went on past the limit. An HTTPException, since FastAPI lets no other through."""
 
@@ -104,12 +114,12 @@ def _refusal(scope: Scope, headers: Headers, limit: int) -> TerroirError | None:
         if "\0" in decoded.decode("utf-8"):
             raise ValueError
     except ValueError:
-        return TerroirError("The address has characters that no address of ours has; check it.")
+        return TerroirError(Sentence("The address has characters that no address of ours has; check it."))
     if scope["method"] not in SAFE_METHODS and _is_cross_site(headers):
-        return CrossSite("This request came from another site; open Terroir itself and try again there.")
+        return CrossSite(Sentence("This request came from another site; open Terroir itself and try again there."))
     length = headers.get("content-length")
     if length is not None and length.isdigit() and int(length) > limit:
-        return TooLarge(f"The request is larger than {limit:,} bytes; send less.")
+        return TooLarge(Sentence("The request is larger than {limit} bytes; send less.", limit=limit))
     return None
 
 

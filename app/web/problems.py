@@ -13,15 +13,24 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from app.errors import NotSignedIn, TerroirError
+from app.errors import NotSignedIn, Sentence, TerroirError
+from app.web.i18n import spoken, translated
 from app.web.render import render
 
 logger = logging.getLogger(__name__)
 
 SENTENCES = {
-    404: ("not-found", "Not found", "There is nothing at this address; check it or go back to the start page."),
-    413: ("too-large", "Too large", "The request went on past its limit; send less at a time."),
-    405: ("method-not-allowed", "Not possible here", "This address does not take that kind of request."),
+    404: (
+        "not-found",
+        Sentence("Not found"),
+        Sentence("There is nothing at this address; check it or go back to the start page."),
+    ),
+    413: ("too-large", Sentence("Too large"), Sentence("The request went on past its limit; send less at a time.")),
+    405: (
+        "method-not-allowed",
+        Sentence("Not possible here"),
+        Sentence("This address does not take that kind of request."),
+    ),
 }
 
 
@@ -39,11 +48,14 @@ def problem(
     request: Request, status: int, type_: str, title: str, detail: str, fields: dict[str, str] | None = None
 ) -> Response:
     if wants_json(request):
-        body: dict[str, Any] = {"type": f"/problems/{type_}", "title": title, "status": status, "detail": detail}
+        body: dict[str, Any] = {
+            "type": f"/problems/{type_}", "title": translated(title), "status": status, "detail": translated(detail)
+        }  # fmt: skip
         if fields:
-            body["errors"] = [{"field": name, "message": message} for name, message in fields.items()]
-        return JSONResponse(body, status, media_type="application/problem+json")
-    way_on = ("Start page", "/") if status in (403, 404, 410) else None
+            body["errors"] = [{"field": name, "message": translated(text)} for name, text in fields.items()]
+        headers = {"content-language": spoken()}
+        return JSONResponse(body, status, headers, media_type="application/problem+json")
+    way_on = (Sentence("Start page"), "/") if status in (403, 404, 410) else None
     return render(
         request,
         "errors/error.html",
@@ -91,7 +103,7 @@ def _malformed(request: Request, error: Exception) -> Response:
     detail = f"{first}: {fields[first]}"
     if len(fields) > 1:
         detail += f" ({len(fields) - 1} more in “errors”.)"
-    return problem(request, 422, "invalid", "Some of this can't be accepted", detail, fields)
+    return problem(request, 422, "invalid", Sentence("Some of this can't be accepted"), detail, fields)
 
 
 def _sentence(fault: dict[str, Any]) -> str:
@@ -103,7 +115,8 @@ def _sentence(fault: dict[str, Any]) -> str:
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     type_, title, detail = SENTENCES.get(
-        error.status_code, ("bad-request", "This request can't be carried out", f"{error.detail}.".replace("..", "."))
+        error.status_code,
+        ("bad-request", Sentence("This request can't be carried out"), f"{error.detail}.".replace("..", ".")),
     )
     response = problem(request, error.status_code, type_, title, detail)
     response.headers.update(error.headers or {})  # a 405 says in Allow what can be done
@@ -111,34 +124,42 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _unstorable(request: Request, error: Exception) -> Response:
-    detail = "A text holds characters that can't be stored (half of a surrogate pair); remove them and send it again."
-    return problem(request, 422, "invalid", "Some of this can't be accepted", detail)
+    detail = Sentence(
+        "A text holds characters that can't be stored (half of a surrogate pair); remove them and send it again."
+    )
+    return problem(request, 422, "invalid", Sentence("Some of this can't be accepted"), detail)
 
 
 def _database(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)
     if isinstance(error.orig, psycopg.DataError):
-        detail = "A value can't be stored (too long, too large, or with a NUL character); mend it and send it again."
-        return problem(request, 422, "invalid", "Some of this can't be accepted", detail)
+        detail = Sentence(
+            "A value can't be stored (too long, too large, or with a NUL character); mend it and send it again."
+        )
+        return problem(request, 422, "invalid", Sentence("Some of this can't be accepted"), detail)
     if isinstance(error.orig, psycopg.errors.UniqueViolation):
-        detail = "Somebody did the same at the same moment, so nothing was saved; look again before you repeat it."
-        return problem(request, 409, "conflict", "This no longer fits", detail)
+        detail = Sentence(
+            "Somebody did the same at the same moment, so nothing was saved; look again before you repeat it."
+        )
+        return problem(request, 409, "conflict", Sentence("This no longer fits"), detail)
     if isinstance(error, OperationalError | InterfaceError):
         logger.error("the database does not answer: %s", error.orig)
-        detail = "The database does not answer at the moment; nothing was saved. Please try again shortly."
-        return problem(request, 503, "unavailable", "Not available right now", detail)
+        detail = Sentence("The database does not answer at the moment; nothing was saved. Please try again shortly.")
+        return problem(request, 503, "unavailable", Sentence("Not available right now"), detail)
     return unexpected(request, error)
 
 
 def _busy(request: Request, error: Exception) -> Response:
     logger.error("no connection to the database came free: %s", error)
-    detail = "The server is busy at the moment; nothing was saved. Please try again shortly."
-    return problem(request, 503, "unavailable", "Not available right now", detail)
+    detail = Sentence("The server is busy at the moment; nothing was saved. Please try again shortly.")
+    return problem(request, 503, "unavailable", Sentence("Not available right now"), detail)
 
 
 def unexpected(request: Request, error: Exception) -> Response:
     """A fault of ours: the log has the whole of it under the number that the answer gives."""
     request_id = getattr(request.state, "request_id", "unknown")
     logger.error("request %s failed", request_id, exc_info=error)
-    detail = f"Something broke on our side and nothing was saved. Tell your admin this number: {request_id}."
-    return problem(request, 500, "internal", "Something broke", detail)
+    detail = Sentence(
+        "Something broke on our side and nothing was saved. Tell your admin this number: {id}.", id=request_id
+    )
+    return problem(request, 500, "internal", Sentence("Something broke"), detail)

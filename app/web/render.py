@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlencode
 
@@ -10,7 +9,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from app.errors import Sentence
 from app.settings import ROOT
+from app.web import i18n
 from app.web.static import static
 
 FLASH_COOKIE = "terroir_flash"
@@ -22,10 +23,6 @@ class NavEntry(NamedTuple):
     label: str
     route: str
     roles: frozenset[str]
-
-
-def _when(moment: datetime | None) -> str:
-    return "" if moment is None else moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _size(count: float) -> str:
@@ -43,12 +40,34 @@ def make_environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+        finalize=_said,
     )
-    environment.globals["static"] = static
-    environment.filters["number"] = lambda value: f"{value:,}"
-    environment.filters["when"] = _when
-    environment.filters["size"] = _size
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.globals |= {
+        "static": static,
+        "spoken": i18n.spoken,
+        "direction": i18n.direction,
+        "languages": i18n.LANGUAGES,
+        "plural_samples": i18n.plural_samples,
+    }
+    environment.filters |= {
+        "number": i18n.number,
+        "percent": i18n.percent,
+        "figure": i18n.figure,
+        "when": i18n.when,
+        "day": i18n.day,
+        "listed": i18n.listed,
+        "translated": i18n.translated,
+        "size": _size,
+    }
     return environment
+
+
+def _said(value: Any) -> Any:
+    """What a template writes: a sentence is said in the language of the page."""
+    return i18n.translated(value) if isinstance(value, Sentence) else value
 
 
 _environment = make_environment()
@@ -72,11 +91,13 @@ def render(
         url=lambda route, **params: str(request.app.url_path_for(route, **params)),
         account=account_of(request),
         nav=_nav(request),
+        this_page=_this_page(request),
         flashes=flashes,
         status=status,
         **context,
     )
     response = HTMLResponse(page, status_code=status, headers={"vary": "HX-Request-Type"})
+    response.headers["content-language"] = i18n.spoken()
     if flashes:
         response.delete_cookie(FLASH_COOKIE)
     return response
@@ -85,6 +106,12 @@ def render(
 def account_of(request: Request) -> Any:
     """Whom `accounts` found behind this request, or None."""
     return getattr(request.state, "account", None)
+
+
+def _this_page(request: Request) -> str:
+    """Where a change of the language leads back to: this page, if it can be asked for again."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return request.url.path + query if request.method == "GET" else "/"
 
 
 def _nav(request: Request) -> list[tuple[str, str, bool]]:
@@ -120,18 +147,31 @@ def redirect_to(address: str, *, flash: tuple[str, str] | None = None) -> Respon
     response = RedirectResponse(address, status_code=303)
     if flash is not None:
         response.set_cookie(
-            FLASH_COOKIE, quote(json.dumps([list(flash)])), max_age=60, httponly=True, samesite="lax", path="/"
+            FLASH_COOKIE, quote(json.dumps([_kept(*flash)])), max_age=60, httponly=True, samesite="lax", path="/"
         )
     return response
+
+
+def _kept(kind: str, text: str) -> list[Any]:
+    """A message as the cookie has it. The next page says it, perhaps in another language."""
+    if not isinstance(text, Sentence):
+        return [kind, text]
+    values = {name: value if isinstance(value, int) else str(value) for name, value in text.values.items()}
+    return [kind, text.pattern, values]
+
+
+def _flash(kind: Any, text: Any, values: Mapping[str, Any] | None = None) -> tuple[str, str]:
+    said = {name: value if isinstance(value, int) else str(value) for name, value in (values or {}).items()}
+    return str(kind), Sentence(str(text), **said)
 
 
 def read_flashes(request: Request) -> list[tuple[str, str]]:
     try:
         found = json.loads(unquote(request.cookies.get(FLASH_COOKIE, "[]")))
-        flashes = [(str(kind), str(text)) for kind, text in found]
+        flashes = [_flash(*message) for message in found]
         "".join(kind + text for kind, text in flashes).encode()  # half of a surrogate pair could not be sent back
         return flashes
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return []
 
 

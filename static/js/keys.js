@@ -3,6 +3,7 @@
 // are read from where the key is, because AZERTY needs Shift for them.
 
 import { actionOf, isTyping } from "./judge/keymap.js";
+import { say } from "./judge/words.js";
 
 const narrow = matchMedia("(max-width: 55.99rem)"); // the bottom sheet of judge.css
 const $ = (selector, root = document) => root.querySelector(selector);
@@ -49,8 +50,8 @@ function setDigits(question) {
 function describe(question) {
   const answer = given(question);
   const reasons = question.querySelectorAll(".reason input:checked").length;
-  let words = answer ? answer.nextElementSibling.firstChild.textContent.trim() : "Answer";
-  if (answer?.value === "no") words += reasons ? ` · ${reasons}` : " · why?";
+  let words = answer ? answer.nextElementSibling.firstChild.textContent.trim() : say("answer");
+  if (answer?.value === "no") words = reasons ? say("no-reasons", { answer: words, n: reasons }) : say("no-why", { answer: words });
   $("[data-given]", question).textContent = words;
   $("[data-open]", question).dataset.answer = answer?.value ?? "";
   form().classList.toggle("is-ready", questions().every(isComplete));
@@ -100,7 +101,7 @@ function confirm() {
   }
   setCurrent(open);
   const text = $(".question-text", open).firstChild.textContent.trim();
-  announce(given(open) ? `Choose at least one reason: ${text}` : `Still open: ${text}`);
+  announce(say(given(open) ? "choose-reason" : "still-open", { question: text }));
 }
 
 function skip() {
@@ -141,6 +142,7 @@ const ACTIONS = {
   broken: () => $("[data-broken]")?.click(),
   pause: togglePause,
 };
+const HELP = ["?", "؟"]; // the same mark on an Arabic keyboard
 const MOVES = { Backspace: -1, ArrowUp: -1, ArrowDown: 1 };
 
 /** What a key does on the card; false when it is none of ours. */
@@ -167,7 +169,7 @@ function act(event) {
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   let done = false;
-  if (event.key === "?" && !isTyping(event.target)) {
+  if (HELP.includes(event.key) && !isTyping(event.target)) {
     toggleHelp();
     done = true;
   } else if ($("[data-pause][open]")) {

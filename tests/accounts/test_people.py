@@ -216,7 +216,7 @@ def test_another_persons_token_looks_absent(session: Session, browse: SignIn, an
 def test_a_token_lasts_a_sensible_time(browse: SignIn, ana: Account) -> None:
     reply = browse(ana).post("/account/tokens", data={"label": "x", "days": "0"})
     assert reply.status_code == 422
-    assert "1 to 3650" in reply.text
+    assert "1 to 3,650" in reply.text
 
 
 def invite_address(browse: SignIn, admin: Account, **data: str) -> str:

@@ -1,13 +1,14 @@
 """The names and definitions of questions and figures, as every agreement page and report gives them."""
 
+from app.errors import Sentence
 from app.web.figures.tables import Unit
 
 QUESTIONS = {
-    "food1_identity": "Dish (only or left food)",
-    "food1_origin": "Origin (only or left food)",
-    "food2_identity": "Dish (right food)",
-    "food2_origin": "Origin (right food)",
-    "background": "Background",
+    "food1_identity": Sentence("Dish (only or left food)"),
+    "food1_origin": Sentence("Origin (only or left food)"),
+    "food2_identity": Sentence("Dish (right food)"),
+    "food2_origin": Sentence("Origin (right food)"),
+    "background": Sentence("Background"),
 }
 FIGURES = {
     "percent_agreement": "Percent agreement",

@@ -4,7 +4,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from itertools import pairwise
 
+from app.errors import Sentence
 from app.web.figures.svg import Chart, clean, new_chart, write
+from app.web.i18n import translated
 
 HEIGHT = 96
 TOP = 18
@@ -15,9 +17,13 @@ _START, _END = 1.0, 99.0  # per cent of the width
 def bars(key: str, title: str, counts: Sequence[tuple[str, int]], what: str) -> Chart:
     """A bar for each (label, count); the first, the last and the highest are written. `what` is counted."""
     most = max((count for _, count in counts), default=0)
-    root = new_chart(key, title, f"{len(counts)} bars, from 0 to {most:,} {what}.")
+    root = new_chart(
+        key,
+        translated(title),
+        translated(Sentence("{n} bars, from 0 to {most} {what}.", n=len(counts), most=most, what=what)),
+    )
     step = (_END - _START) / max(len(counts), 1)
-    write(root, f"{_START}%", TOP - 6, "chart-tick", f"most: {most:,} {what}")
+    write(root, f"{_START}%", TOP - 6, "chart-tick", translated(Sentence("most: {n} {what}", n=most, what=what)))
     _line(root, _START, TOP, _END, TOP, "chart-grid")
     for place, (label, count) in enumerate(counts):
         height = HEIGHT * count / most if most else 0.0
@@ -26,7 +32,9 @@ def bars(key: str, title: str, counts: Sequence[tuple[str, int]], what: str) -> 
             {"class": "chart-series0", "x": f"{_START + step * (place + 0.1):.2f}%", "width": f"{step * 0.8:.2f}%",
              "y": f"{TOP + HEIGHT - height:.1f}", "height": f"{height:.1f}"},
         )  # fmt: skip
-        ET.SubElement(bar, "title").text = clean(f"{label}: {count:,} {what}")
+        ET.SubElement(bar, "title").text = clean(
+            translated(Sentence("{label}: {n} {what}", label=label, n=count, what=what))
+        )
     _bottom(root, counts[0][0] if counts else "", counts[-1][0] if counts else "")
     return Chart(key, title, root)
 

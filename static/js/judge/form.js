@@ -1,6 +1,6 @@
 // A card's form as what is sent, and back again. The server reads the plain form the same way (judgments/routes.py).
 
-/** {answers, active_ms, note} of a form with every question answered. */
+/** {answers, active_ms, note, language} of a form with every question answered. */
 export function read(form) {
   const fields = new FormData(form);
   const answers = {};
@@ -13,7 +13,7 @@ export function read(form) {
       correction: fields.get(`correction.${key}`) || null,
     };
   }
-  return { answers, active_ms: Math.max(Number(fields.get("active_ms")) || 0, 0), note: fields.get("note") || null };
+  return { answers, active_ms: Math.max(Number(fields.get("active_ms")) || 0, 0), note: fields.get("note") || null, language: fields.get("language") };
 }
 
 /** Puts earlier answers into a form. */

@@ -9,7 +9,7 @@ import { makeSender } from "./sender.js";
 import * as store from "./store.js";
 import { makeStrip } from "./strip.js";
 import "./touch.js";
-import { say } from "./words.js";
+import { figure, say } from "./words.js";
 
 const REMEMBERED = 24;
 const TRY_AGAIN_MS = 5_000;
@@ -51,8 +51,8 @@ function redraw() {
 function drawCounts() {
   const [today, left, part] = ["[data-today]", "[data-left]", "[data-part]"].map((one) => $(one, root));
   if (!today) return;
-  today.textContent = counts.today;
-  left.textContent = Math.max(counts.left, 0).toLocaleString(document.documentElement.lang);
+  today.textContent = figure(counts.today);
+  left.textContent = figure(Math.max(counts.left, 0));
   part.max = Math.max(counts.total + counts.left, 1);
   part.value = counts.total;
 }

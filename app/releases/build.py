@@ -15,6 +15,7 @@ from app.campaigns.models import Campaign, Policy
 from app.errors import Conflict, Invalid
 from app.items.pictures import original_key
 from app.judgments import audits
+from app.releases import authors
 from app.releases.agreement import campaign_agreement
 from app.releases.formats import manifest as manifests
 from app.releases.formats.card import card
@@ -90,6 +91,8 @@ def write_release(
     counts, tables = _write_items(session, release, planned, splits, policies, source, outbox, secret_key, progress)
     for path, data in tables.files().items():
         outbox.put(path, data)
+    if (named := authors.attribution(session, planned)) is not None:
+        outbox.put(authors.PATH, named)
     used = [policy for policy in policies if policy.id in counts.policies or policy.version == campaign.policy_version]
     document = manifests.document(
         release,

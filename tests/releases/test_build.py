@@ -18,7 +18,7 @@ from sqlmodel import col, select
 from app.accounts.models import Account
 from app.db import transaction
 from app.errors import Invalid
-from app.items.models import Food, Item, ItemFood, Status
+from app.items.models import Food, Item, ItemFood, ItemReference, Photo, Status
 from app.items.pictures import original_key
 from app.releases import publish
 from app.releases.models import Release, ReleaseItem, ReleaseStatus
@@ -28,7 +28,7 @@ from app.releases.snapshot import NothingApproved, SimulatedJudgments
 from app.releases.verify import verify_published
 from app.storage import Storage
 from tests.factories import make_campaign
-from tests.releases.conftest import World
+from tests.releases.conftest import World, jpeg, store_image
 
 ALL = {"test": 1.0}
 Files = Callable[[Path], dict[str, bytes]]
@@ -51,6 +51,33 @@ def test_a_release_has_the_promised_files(world: World, tmp_path: Path, files_of
     assert release.status is ReleaseStatus.PUBLISHED
     assert release.manifest_sha256 == hashlib.sha256(found["manifest.json"]).hexdigest()
     assert release.counts["items"] == 12
+
+
+def test_the_authors_of_photographs_that_images_were_made_from_are_named(world: World, tmp_path: Path) -> None:
+    with transaction(world.engine) as session:
+        photos = {}
+        for number, name in enumerate(["=Koshary", "Pho", "Never used"]):
+            sha256 = store_image(session, world.storage, jpeg(200 + number))
+            photos[name] = Photo(
+                key=name, kind="dish", name=name, country="EG", licence="CC BY 2.0", attribution=f"{name}, by Ada",
+                source="flickr", image_sha256=sha256,
+            )  # fmt: skip
+        session.add_all(photos.values())
+        approved = session.exec(select(Item).where(Item.status == Status.APPROVED)).all()
+        rejected = session.exec(select(Item).where(Item.status == Status.REJECTED)).one()
+        for item, part, name in [
+            (approved[0], "food1", "=Koshary"), (approved[0], "food2", "=Koshary"), (approved[1], "food1", "=Koshary"),
+            (approved[1], "food2", "Pho"), (rejected, "food1", "Never used"),
+        ]:  # fmt: skip
+            session.add(ItemReference(item_id=item.id, part=part, image_sha256=photos[name].image_sha256))
+        shas = [photo.image_sha256 for photo in photos.values()]
+    build(world, out=tmp_path / "out")
+    assert (tmp_path / "out" / "ATTRIBUTION.csv").read_text() == (
+        "sha256,name,country,licence,attribution,source,n_items\n"
+        f"{shas[0]},'=Koshary,EG,CC BY 2.0,\"'=Koshary, by Ada\",flickr,2\n"
+        f'{shas[1]},Pho,EG,CC BY 2.0,"Pho, by Ada",flickr,1\n'
+    )
+    assert "ATTRIBUTION.csv" in json.loads((tmp_path / "out" / "manifest.json").read_text())["files"]
 
 
 def test_built_twice_it_is_the_same_to_the_byte(world: World, tmp_path: Path, files_of: Files) -> None:

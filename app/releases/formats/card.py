@@ -125,7 +125,8 @@ every question with its reasons stands in `manifest.json`.
 ## Licence
 
 Creative Commons Attribution-ShareAlike 4.0, the licence of the CultureMix benchmark (E. Kim et al., 2025,
-arXiv 2511.22787): keep the attribution. Images composed from other photographs also keep those photographs' terms.
+arXiv 2511.22787): keep the attribution. Images composed from other photographs also keep those photographs' terms;
+`ATTRIBUTION.csv`, where there is one, names their authors and licences.
 """
 
 

@@ -13,7 +13,7 @@ from app.accounts.service import record
 from app.campaigns.models import Campaign, CampaignStatus, Policy
 from app.campaigns.parameters import ADAPTIVE, ADAPTIVE_CAP, ADAPTIVE_DEFAULTS, FIXED, stored
 from app.campaigns.wording import default_questions
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Invalid, NotFound, Sentence
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 MAX_OVERLAP = 25
@@ -99,7 +99,7 @@ _WITH_POLICY = (
 def get(session: Session, slug: str) -> Campaign:
     campaign = session.exec(_BY_SLUG, params={"slug": slug}).first()
     if campaign is None:
-        raise UnknownCampaign(f"There is no campaign “{slug}”.")
+        raise UnknownCampaign(Sentence("There is no campaign “{slug}”.", slug=slug))
     return campaign
 
 
@@ -107,7 +107,7 @@ def with_policy(session: Session, slug: str) -> tuple[Campaign, Policy]:
     """A campaign and the policy it has now. Raises UnknownCampaign."""
     found = session.exec(_WITH_POLICY, params={"slug": slug}).first()
     if found is None:
-        raise UnknownCampaign(f"There is no campaign “{slug}”.")
+        raise UnknownCampaign(Sentence("There is no campaign “{slug}”.", slug=slug))
     return found[0], found[1]
 
 

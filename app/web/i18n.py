@@ -37,9 +37,9 @@ def spoken() -> str:
     return _spoken.get()
 
 
-def speak(language: str | None) -> None:
+def speak(language: object) -> None:
     """From here to the end of the request; what is none of ours changes nothing."""
-    if language in LANGUAGES:
+    if isinstance(language, str) and language in LANGUAGES:
         _spoken.set(language)
 
 

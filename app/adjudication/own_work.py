@@ -44,7 +44,7 @@ _COUNTS: Final = sa.text(
            count(*) FILTER (WHERE ended_at >= :monday AND NOT is_counted) AS week_surplus,
            count(*) FILTER (WHERE is_counted) AS all_counted, count(*) FILTER (WHERE NOT is_counted) AS all_surplus
     FROM campaign JOIN LATERAL (
-        SELECT ended_at, slot IS NOT NULL OR is_test AS is_counted FROM claim
+        SELECT ended_at, slot IS NOT NULL OR is_test AND reason IS DISTINCT FROM 'surplus' AS is_counted FROM claim
         WHERE campaign_id = campaign.id AND account_id = :account AND state = 'judged'
     ) AS mine ON true
     GROUP BY campaign.id ORDER BY campaign.name, campaign.id

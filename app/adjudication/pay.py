@@ -107,7 +107,7 @@ _ROWS: Final = sa.text(
     """
     WITH given AS (
         SELECT claim.account_id, claim.id AS claim_id, judgment.revision, judgment.active_ms,
-               claim.slot IS NOT NULL OR claim.is_test AS is_counted,
+               claim.slot IS NOT NULL OR claim.is_test AND claim.reason IS DISTINCT FROM 'surplus' AS is_counted,
                coalesce(judgment.created_at - lag(judgment.created_at) OVER (
                    PARTITION BY claim.account_id ORDER BY judgment.created_at, judgment.id) > :gap, true) AS begins
         FROM claim JOIN judgment ON judgment.claim_id = claim.id

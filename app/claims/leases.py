@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
+from app.claims.lapsing import would_have_room
 from app.claims.models import Claim, ClaimState
 from app.db import now
 from app.errors import Gone, Sentence
@@ -138,33 +139,39 @@ def reclaim(session: Session, campaign_id: uuid.UUID) -> None:
 
 
 class Seat(NamedTuple):
-    """The place of a first answer: its slot, None for none, and the item's counts with it."""
+    """The place of a first answer: its slot, None for none, and the item's counts with it. `is_surplus`: its annotator
+    is told that it doesn't count; of a test that can't be seen from the slot."""
 
     slot: int | None
     held: int
     reserved: int
     is_insider: bool = False
+    is_surplus: bool = False
 
 
 def seat(session: Session, claim: Claim, item: Item) -> Seat:
     """Where a first answer is counted; both rows are locked by the caller, who keeps what is returned.
 
     An open lease has its place. One that had lapsed takes a free one again if there is one, an insider's one of those
-    kept for insiders. A test never has one. Raises LeaseGone for what was given back.
+    kept for insiders. A test never has one; it is surplus as others are (`lapsing`). Raises LeaseGone for what was
+    given back.
     """
     if claim.state is ClaimState.OPEN:
         return Seat(claim.slot, item.held, item.reserved, claim.is_insider)
     if claim.state in (ClaimState.SKIPPED, ClaimState.RELEASED):
         raise LeaseGone(Sentence("You gave this item back, so it takes no answer from this claim; ask for the next."))
-    if item.status is Status.PENDING and not claim.is_test:
-        if claim.is_insider and item.reserved > 0:
-            return Seat(free_slot(session, item), item.held + 1, item.reserved - 1, is_insider=True)
-        if item.held + item.reserved < item.wanted:
-            return Seat(free_slot(session, item), item.held + 1, item.reserved)
-    return Seat(None, item.held, item.reserved)
+    # What is asked of the database is the same for both kinds.
+    has_room, is_insider = would_have_room(session, claim), False
+    if not claim.is_test:
+        is_insider = claim.is_insider and item.reserved > 0
+        has_room = item.status is Status.PENDING and (is_insider or item.held + item.reserved < item.wanted)
+    slot = free_slot(session, item) if has_room else None
+    if slot is None or claim.is_test:
+        return Seat(None, item.held, item.reserved, is_surplus=not has_room)
+    return Seat(slot, item.held + 1, item.reserved - is_insider, is_insider)
 
 
-def free_slot(session: Session, item: Item) -> int:
-    """The lowest free slot of an item that is locked and has room."""
+def free_slot(session: Session, item: Item) -> int | None:
+    """The lowest free slot of an item that is locked; one that has room has one."""
     taken = set(session.exec(select(Claim.slot).where(Claim.item_id == item.id, col(Claim.slot).is_not(None))).all())
-    return next(slot for slot in range(1, item.wanted + 1) if slot not in taken)
+    return next((slot for slot in range(1, item.wanted + 1) if slot not in taken), None)

@@ -25,7 +25,8 @@ class Claim(SQLModel, table=True):
     `held <= wanted` no more than `wanted` can ever be promised. A judged claim without a slot is surplus.
     `judgment_id` points at the latest revision. A `is_test` claim is of an item with a known answer, given to see how
     its annotator judges: it never has a slot, and nobody but the server may know. `is_insider` claims took a place kept
-    for somebody who knows the item's country. `questions` are those it asks; None: all the item has.
+    for somebody who knows the item's country. `reason` is why it was skipped, or `lapsing.TOLD_SURPLUS`.
+    `questions` are those it asks; None: all the item has.
     """
 
     __table_args__ = (

@@ -19,6 +19,7 @@ from app.accounts.models import Account
 from app.campaigns.models import Campaign, CampaignStatus, Policy
 from app.claims import leases, left, offers
 from app.claims.askers import Asker, asker
+from app.claims.lapsing import TOLD_SURPLUS, would_have_room
 from app.claims.leases import LeaseGone, Seat, free_slot, seat
 from app.claims.leaving import SetAside, set_aside
 from app.claims.models import Claim, ClaimState
@@ -29,6 +30,7 @@ from app.items.models import Item, Status
 __all__ = [
     "MAX_CLAIMS",
     "MAX_PREPARED",
+    "TOLD_SURPLUS",
     "ClaimNotFound",
     "LeaseGone",
     "Mine",
@@ -156,7 +158,8 @@ def lock(session: Session, account: Account, claim_id: uuid.UUID) -> Mine:
 def extend(session: Session, account: Account, claim_id: uuid.UUID, default_lease: int) -> Claim:
     """A heartbeat: the claim's policy says by how much, else `default_lease` seconds.
 
-    A lease that lapsed is taken again while the item has room, that of a test always; else LeaseGone is raised.
+    A lease that lapsed is taken again while the item has room, that of a test as others are (`lapsing`); else LeaseGone
+    is raised.
     """
     claim, item, policy = lock(session, account, claim_id)
     expires = now() + timedelta(seconds=lease_seconds(policy, default_lease))
@@ -166,8 +169,10 @@ def extend(session: Session, account: Account, claim_id: uuid.UUID, default_leas
         return claim
     if claim.state is not ClaimState.EXPIRED:
         raise LeaseGone(Sentence("This claim has ended; ask for the next one."))
-    has_room = item.status is Status.PENDING and item.held < item.wanted
-    if has_room or claim.is_test:
+    has_room = would_have_room(session, claim)  # asked of both kinds, so that it takes as long
+    if not claim.is_test:
+        has_room = item.status is Status.PENDING and item.held < item.wanted
+    if has_room:
         scope = {"campaign": claim.campaign_id, "account": account.id}
         wish = [(item.id, claim.is_test)]
         if leases.take(session, scope, wish, policy_id=policy.id, expires=expires, joined=now()):

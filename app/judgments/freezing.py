@@ -4,15 +4,18 @@ An ordinary answer can be changed until its item is decided: at once where it wa
 others have judged. A test's item is decided already. So a test freezes as one of its annotator's own ordinary items:
 one of the 50 they judged before it, drawn by a hash, lends the time it took, made up to half shorter or longer. An item
 that is still open lends its openness. The hash is seeded with the moment the person joined, which nobody is shown;
-neither the draw nor the time can be worked out from outside, and no item freezes together with another.
+neither the draw nor the time can be worked out from outside, and no item freezes together with another. What was said
+to be surplus is frozen at once, as most of what comes after an item's decision is.
 """
 
 from typing import Final
 
+from app.claims.service import TOLD_SURPLUS
+
 _SEED: Final = "coalesce(CAST(extract(epoch FROM place.created_at) AS text), '') || claim.id"
 
 TEST_IS_FROZEN: Final = f"""
-    coalesce((
+    (coalesce(claim.reason = '{TOLD_SURPLUS}', false) OR coalesce((
         SELECT claim.ended_at + (decided.at - other.ended_at)
                    * (0.5 + ('x' || left(md5({_SEED}), 8))::bit(32)::bigint / 4294967296.0) <= clock_timestamp()
         FROM (
@@ -33,7 +36,7 @@ TEST_IS_FROZEN: Final = f"""
             WHERE decision.item_id = other.item_id AND decision.created_at >= other.ended_at
         ) AS decided
         ORDER BY other.is_after, md5({_SEED} || other.id) LIMIT 1
-    ), false)
+    ), false))
 """  # noqa: S608  (nothing in it comes from outside)
 """A condition on a row of `claim` that is a judged test. Where nothing was judged before it, the first item after it
 lends its time."""

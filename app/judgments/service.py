@@ -145,11 +145,11 @@ def submit(session: Session, account: Account, claim_id: uuid.UUID, sent: Answer
     answers = checked(policy, item.subtask, sent, claim.questions)
     body_sha256 = fingerprint(answers)
     revision, judged, ended_at = 1, item.judged, claim.ended_at
-    seat = claims.Seat(claim.slot, item.held, item.reserved, claim.is_insider)
+    seat = claims.Seat(claim.slot, item.held, item.reserved, claim.is_insider, _is_surplus(claim))
     if claim.state is ClaimState.JUDGED:
         latest = session.get_one(Judgment, claim.judgment_id)
         if latest.body_sha256 == body_sha256:
-            return Submitted(latest.id, _counted(claim, claim.slot), is_new=False)
+            return Submitted(latest.id, "surplus" if seat.is_surplus else "counted", is_new=False)
         if is_frozen(session, claim, item):
             raise AlreadyDecided(
                 Sentence("This item has been decided since, so your answers on it can't change any more.")
@@ -168,14 +168,14 @@ def submit(session: Session, account: Account, claim_id: uuid.UUID, sent: Answer
             "active_ms": answers.active_ms, "language": answers.language, "body_sha256": body_sha256, "now": now(),
             "slot": seat.slot, "is_insider": seat.is_insider, "ended_at": ended_at,
             "held": seat.held, "reserved": seat.reserved, "judged": judged,
+            "reason": claims.TOLD_SURPLUS if claim.is_test and seat.is_surplus else None,
         },
     )  # fmt: skip
-    status = _counted(claim, seat.slot)  # now: to read the expired claim for a test alone would take longer for tests
     session.expire(claim)
     session.expire(item, ["held", "reserved", "judged"])
     if revision == 1 and seat.slot is not None and judged == item.wanted and item.status is Status.PENDING:
         apply_rule(session, item, _in_force(session, item, policy))
-    return Submitted(judgment_id, status, is_new=True)
+    return Submitted(judgment_id, "surplus" if seat.is_surplus else "counted", is_new=True)
 
 
 def _in_force(session: Session, item: Item, policy: Policy) -> Policy:
@@ -191,8 +191,9 @@ def latest_judgment(session: Session, claim: Claim) -> Judgment:
     return session.get_one(Judgment, claim.judgment_id)
 
 
-def _counted(claim: Claim, slot: int | None) -> str:
-    return "surplus" if slot is None and not claim.is_test else "counted"
+def _is_surplus(claim: Claim) -> bool:
+    """Whether the annotator of a judged claim is told that the answer doesn't count."""
+    return claim.reason == claims.TOLD_SURPLUS if claim.is_test else claim.slot is None
 
 
 # One statement instead of three: what the database is asked how often is most of what a judgment costs.
@@ -206,7 +207,7 @@ _KEEP = sa.text(
     ),
     closed AS (
         UPDATE claim SET state = 'judged', judgment_id = :id, slot = CAST(:slot AS smallint), is_insider = :is_insider,
-                         ended_at = :ended_at
+                         ended_at = :ended_at, reason = CAST(:reason AS text)
         WHERE id = :claim
     )
     UPDATE item SET held = :held, reserved = :reserved, judged = :judged WHERE id = :item

@@ -33,7 +33,8 @@ from app.settings import Settings
 from tests.conftest import _drop_database, _with_database
 from tests.factories import make_campaign, make_item
 
-ITEMS = 60
+ITEMS = 66
+GOLD = 16
 ANNOTATORS = 12
 SEED = 3
 COUNTRIES = ("EG", "IT", "JP", "MX", "IN", "NG")
@@ -46,8 +47,8 @@ class Simulated(NamedTuple):
 
 
 def planted(number: int, question: str) -> bool:
-    """Whether a claim of item `number` is wrong; of gold items, the first ten, every other."""
-    if number < 10:
+    """Whether a claim of item `number` is wrong; of gold items, the first GOLD, every other."""
+    if number < GOLD:
         return (number + len(question)) % 2 == 0
     return (7 * number + len(question)) % 9 == 0
 
@@ -58,7 +59,7 @@ def fill(session: Session, truth: Path) -> None:
     campaign.created_at = datetime(2026, 1, 1, tzinfo=UTC)
     session.add(campaign)
     policy = session.exec(select(Policy).where(Policy.campaign_id == campaign.id)).one()
-    policy.parameters = policy.parameters | {"gold_first": 0.5, "gold_last": 0.5, "audit_share": 0.1}
+    policy.parameters = policy.parameters | {"gold_first": 0.4, "gold_last": 0.4, "audit_share": 0.1}
     session.add(policy)
     with truth.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
@@ -66,13 +67,14 @@ def fill(session: Session, truth: Path) -> None:
         for number in range(ITEMS):
             food, country = f"Dish {number % 15}", COUNTRIES[number % len(COUNTRIES)]
             item = make_item(
-                session, campaign, list(Subtask)[number % 4], key=f"{number:02}.jpg", id=uuid.UUID(int=number + 1),
-                foods=((food, country), ("Pizza", "IT")), shuffle=(number * 0.618034) % 1,
+                session, campaign, list(Subtask)[number % 4], key=f"{number:02}.jpg",
+                id=uuid.uuid5(uuid.NAMESPACE_URL, str(number)), shuffle=(number * 0.618034) % 1,
+                foods=((food, country), ("Pizza", "IT")),
             )  # fmt: skip
             for question in question_keys(item.subtask):
                 answer = "no" if planted(number, question) else "yes"
-                rows.writerow([item.key, question, answer, "no", "yes" if number < 10 else "no"])
-                if number < 10:
+                rows.writerow([item.key, question, answer, "no", "yes" if number < GOLD else "no"])
+                if number < GOLD:
                     session.add(Gold(item_id=item.id, question=question, answer=answer))
 
 
@@ -141,13 +143,13 @@ def test_what_is_reported_is_what_the_database_holds(twice: tuple[Simulated, Sim
         paused = [m for m in session.exec(select(Member)) if m.paused_at is not None]
     number = {item.id: int(item.key[:2]) for item in items}
     faulty = {item.id for item in items if any(planted(number[item.id], q) for q in question_keys(item.subtask))}
-    ordinary = [item for item in items if number[item.id] >= 10]
+    ordinary = [item for item in items if number[item.id] >= GOLD]
     of_status = {status: {item.id for item in ordinary if item.status is status} for status in Status}
     given = [claim for claim in claims if claim.state is ClaimState.JUDGED]
-    decisive = [claim for claim in given if claim.slot is not None and number[claim.item_id] >= 10]
+    decisive = [claim for claim in given if claim.slot is not None and number[claim.item_id] >= GOLD]
 
     assert result["items"] == {
-        "n": 50, "gold": 10, "faulty": len(faulty & {item.id for item in ordinary}),
+        "n": 50, "gold": GOLD, "faulty": len(faulty & {item.id for item in ordinary}),
         "approved": len(of_status[Status.APPROVED]), "rejected": len(of_status[Status.REJECTED]),
         "disputed": len(of_status[Status.DISPUTED]), "pending": len(of_status[Status.PENDING]),
     }  # fmt: skip
@@ -194,6 +196,6 @@ def test_a_truth_of_other_items_is_refused(twice: tuple[Simulated, Simulated], t
     other.write_text("image_path,question,truth,is_hard,is_gold\n00.jpg,background,yes,no,no\n", encoding="utf-8")
     with (
         transaction(twice[0].engine) as session,
-        pytest.raises(Invalid, match="says nothing about 59 of the items of “small”, such as 01"),
+        pytest.raises(Invalid, match="says nothing about 65 of the items of “small”, such as 01"),
     ):
         world_of(session, campaigns.get(session, "small"), 1, other)

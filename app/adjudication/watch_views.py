@@ -120,9 +120,9 @@ def holders_table(found: Watched) -> Table:
     """Whoever holds a lease, the longest held first; then who let one run out, the most first."""
     columns = (
         Column("person", "Person", Unit.TEXT), Column("simulated", "Simulated", Unit.TEXT),
-        Column("holds", "Holds", Unit.COUNT), Column("lapsed", "Of these run out", Unit.COUNT),
-        Column("minutes", "Oldest, minutes", Unit.COUNT), Column("judged", "Judged in 24 h", Unit.COUNT),
-        Column("expired", "Let run out in 24 h", Unit.COUNT),
+        Column("holds", "Holds", Unit.COUNT), Column("lapsed", "Run out", Unit.COUNT),
+        Column("minutes", "Oldest, min", Unit.COUNT), Column("judged", "Judged, 24 h", Unit.COUNT),
+        Column("expired", "Expired, 24 h", Unit.COUNT),
     )  # fmt: skip
     people = found.lately.people
     rows: list[tuple[Any, ...]] = []

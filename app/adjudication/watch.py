@@ -28,6 +28,9 @@ MOST_WEEKS: Final = 26
 FEWEST_DECIDED: Final = 20
 """Decided items from which it is told how many judgments one takes under an adaptive rule."""
 
+MANY: Final = 200_000
+"""Judgments from which people and reasons are looked at once a minute, not with every vote."""
+
 
 class Moment(NamedTuple):
     """`version` is the counts'; `mark` another text whenever the page has something new to show."""
@@ -139,8 +142,7 @@ def _look(session: Session, campaign: Campaign, policy: Policy, now: Moment) -> 
     progress = Progress(groups, queries.revisions(session, campaign.id), remaining(groups, policy.rule == ADAPTIVE))
     lately = queries.lately(session, campaign.id, now.at)
     days = _days(session, campaign.id, now.at.date())
-    counts = counts_of(session, campaign.id, "first")
-    everyone = raters(counts, latest_models(session, campaign.id))
+    n_raters, suspects, why = _people(session, campaign.id, progress.judged, now)
     return Watched(
         at=now.at,
         progress=progress,
@@ -150,10 +152,24 @@ def _look(session: Session, campaign: Campaign, policy: Policy, now: Moment) -> 
         holders=queries.holders(session, campaign.id, now.at),
         insiders=queries.for_insiders(session, campaign.id),
         drift=_drift(session, campaign.id),
-        n_raters=len(everyone),
-        suspects=_suspects(everyone),
-        reasons=queries.reasons(session, campaign.id, counts.people),
+        n_raters=n_raters,
+        suspects=suspects,
+        reasons=why,
     )
+
+
+def _people(
+    session: Session, campaign_id: uuid.UUID, n_judgments: int, now: Moment
+) -> tuple[int, Sequence[Suspect], Reasons]:
+    """Half of the page's time. One judgment among MANY changes little, so then they are looked at once a minute."""
+
+    def look() -> tuple[int, Sequence[Suspect], Reasons]:
+        counts = counts_of(session, campaign_id, "first")
+        everyone = raters(counts, latest_models(session, campaign_id))
+        return len(everyone), _suspects(everyone), queries.reasons(session, campaign_id, counts.people)
+
+    when = int(now.at.timestamp() // 60) if n_judgments >= MANY else now.mark
+    return remembered(campaign_id, ("watched people", when), look)
 
 
 def remaining(groups: Sequence[Items], is_adaptive: bool) -> int:

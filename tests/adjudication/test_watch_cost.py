@@ -124,6 +124,20 @@ def test_statements_do_not_grow_with_items_or_people(client: TestClient, session
     assert asked() == few
 
 
+@pytest.mark.parametrize(("many", "judgments"), [(3, "From all 3 judgments."), (5, "From all 4 judgments.")])
+def test_of_many_judgments_people_and_reasons_are_looked_at_once_a_minute(
+    client: TestClient, session: Session, campaign: Campaign, noon: None, monkeypatch: pytest.MonkeyPatch,
+    many: int, judgments: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(watch, "MANY", many)
+    judge(session, campaign, make_item(session, campaign), NO, NO, NO)
+    assert "From all 3 judgments." in client.get(ADDRESS).text
+    judge(session, campaign, make_item(session, campaign), NO)
+    page = client.get(ADDRESS).text
+    assert judgments in page
+    assert "of 6 wanted" in page
+
+
 def test_a_stream_has_its_place_among_the_streams(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "MAX_STREAMS", 0)
     assert client.get(f"{ADDRESS}/events").status_code == 429

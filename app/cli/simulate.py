@@ -27,8 +27,10 @@ from app.db import transaction
 from app.errors import Conflict, Invalid
 from app.gold import screening
 from app.items.compose_faults import read_truth
+from app.items.models import Subtask
 from app.items.queries import countries_in
 from app.judgments import quotas
+from app.judgments.decisions import question_keys
 from app.judgments.jobs import KIND as FIT
 from app.judgments.steering import steer_one
 from app.settings import Settings
@@ -125,7 +127,8 @@ def world_of(session: Session, campaign: Campaign, seed: int, truth: Path | None
     if truth is None:
         return World(seed, keys)
     planted = read_truth(truth)
-    if missing := sorted(set(keys.values()) - {key for key, _ in planted}):
+    claims = {(row.key, question) for row in rows for question in question_keys(Subtask(row.subtask))}
+    if missing := sorted({key for key, _ in claims - planted.keys()}):
         raise Invalid(
             f"{truth} says nothing about {len(missing)} of the items of “{campaign.slug}”, such as {missing[0]}: name "
             "the file that was written when they were composed."
@@ -133,7 +136,7 @@ def world_of(session: Session, campaign: Campaign, seed: int, truth: Path | None
     return World(seed, keys, planted)
 
 
-_KEYS = sa.text("SELECT id, key FROM item WHERE campaign_id = :campaign")
+_KEYS = sa.text("SELECT id, key, subtask FROM item WHERE campaign_id = :campaign")
 
 
 class _Caretaker:

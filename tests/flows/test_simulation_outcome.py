@@ -193,9 +193,9 @@ def test_the_table_says_it_in_words(twice: tuple[Simulated, Simulated]) -> None:
 
 def test_a_truth_of_other_items_is_refused(twice: tuple[Simulated, Simulated], tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
-    other.write_text("image_path,question,truth,is_hard,is_gold\n00.jpg,background,yes,no,no\n", encoding="utf-8")
+    other.write_text("image_path,question,truth,is_hard,is_gold\n00.jpg,food1_origin,yes,no,no\n", encoding="utf-8")
     with (
         transaction(twice[0].engine) as session,
-        pytest.raises(Invalid, match="says nothing about 65 of the items of “small”, such as 01"),
+        pytest.raises(Invalid, match="says nothing about 66 of the items of “small”, such as 00"),
     ):
         world_of(session, campaigns.get(session, "small"), 1, other)

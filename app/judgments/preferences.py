@@ -37,7 +37,7 @@ ACTION_WORDS: Final = {
 }
 NAMED: Final = ("Enter", "Space")
 """Keys that type no character of their own and may be chosen."""
-TAKEN: Final = frozenset("?+-=")
+TAKEN: Final = frozenset("?؟+-=")
 
 READY_USUAL: Final = 3
 READY_MANY: Final = 30

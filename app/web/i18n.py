@@ -153,7 +153,7 @@ def day(value: date, skeleton: str = "yMMMd") -> str:
 
 
 def listed(names: Sequence[str], style: str = "standard") -> str:
-    """Names one after another; style "or" for choices, "unit-narrow" and the like as in CLDR."""
+    """Names one after another; style "or" for choices."""
     return lists.format_list(names, style, locale())  # type: ignore[arg-type]
 
 

@@ -58,7 +58,6 @@ def make_environment() -> Environment:
         "figure": i18n.figure,
         "when": i18n.when,
         "day": i18n.day,
-        "listed": i18n.listed,
         "translated": i18n.translated,
         "size": _size,
     }

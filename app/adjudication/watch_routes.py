@@ -147,14 +147,12 @@ def _steps(request: Request, campaign: Campaign, found: Watched) -> list[Step]:
 
     steps: list[Step] = []
     if disputed := found.progress.of(Status.DISPUTED):
-        waiting = "1 item is disputed and waits" if disputed == 1 else f"{disputed:,} items are disputed and wait"
-        steps.append(Step(f"{waiting} for you.", "Settle disputed", path("adjudication:disputed")))
-    for row in [row for row in found.insiders if not row.insiders][:3]:
+        items = "1 item is disputed and waits" if disputed == 1 else f"{disputed:,} items are disputed and wait"
+        steps.append(Step(f"{items} for you.", "Settle disputed", path("adjudication:disputed")))
+    for row in [row for row in found.insiders if row.only and not row.insiders][:3]:
         items = "1 item waits" if row.only == 1 else f"{row.only:,} items wait"
-        if row.only:
-            country = geography.name_of(row.country)
-            why = f"{items} for somebody who knows {country}, and nobody here does."
-            steps.append(Step(why, "See all countries", "#insiders"))
+        why = f"{items} for somebody who knows {geography.name_of(row.country)}, and nobody here does."
+        steps.append(Step(why, "See all countries", "#insiders"))
     for question, weeks in found.drift.items():
         if change := watch.change_of(weeks):
             week, before = change
@@ -170,11 +168,9 @@ def _steps(request: Request, campaign: Campaign, found: Watched) -> list[Step]:
         steps.append(Step(f"{people} out from the others.", "See why", "#people"))
     if lapsed := sum(holder.lapsed for holder in found.holders):
         leases = "1 lease has" if lapsed == 1 else f"{lapsed:,} leases have"
-        steps.append(
-            Step(
-                f"{leases} run out and not come back yet; the next person who asks gets the place.",
-                "See whose",
-                "#claims",
-            )
-        )
+        why = f"{leases} run out and not come back yet; the next person who asks gets the place."
+        steps.append(Step(why, "See whose", "#claims"))
+    if asked := found.progress.revisions.get("open", 0):
+        images = "1 rejected image waits" if asked == 1 else f"{asked:,} rejected images wait"
+        steps.append(Step(f"{images} to be made again.", "See which", path("generation:requests")))
     return steps

@@ -185,7 +185,7 @@ def people_table(suspects: Sequence[Suspect]) -> Table:
         Column("rater", "Person", Unit.TEXT), Column("email", "E-mail", Unit.TEXT),
         Column("simulated", "Simulated", Unit.TEXT), Column("evidence", "Why", Unit.TEXT),
         Column("answers", "Answers", Unit.COUNT), Column("yes", "Yes", Unit.SHARE),
-        Column("seconds", "Median time", Unit.SECONDS), Column("others", "The others’", Unit.SECONDS),
+        Column("seconds", "Median time", Unit.SECONDS), Column("others", "Others’ median", Unit.SECONDS),
         Column("gold", "Known answers right", Unit.SHARE), Column("n_gold", "Known answers", Unit.COUNT),
     )  # fmt: skip
     return Table("people", "Worth a look", columns, [_suspect(suspect) for suspect in suspects])

@@ -94,6 +94,13 @@ def test_progress_says_what_became_of_the_items(
     assert "3 items decided" in page
 
 
+def test_rejected_images_wait_to_be_made_again(client: TestClient, session: Session, campaign: Campaign) -> None:
+    judge(session, campaign, make_item(session, campaign), NO, NO, NO)
+    page = client.get(ADDRESS).text
+    assert "1 rejected image waits to be made again." in page
+    assert "Every item in the queue has its judgments." in page
+
+
 def test_open_claims_have_their_age_and_their_holder(client: TestClient, session: Session, campaign: Campaign) -> None:
     for _ in range(5):
         make_item(session, campaign)

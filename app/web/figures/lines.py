@@ -48,8 +48,9 @@ def lines(
 
     for tick in sorted({low, 0.0, top / 2, top}):
         _stroke(root, _START, height(tick), _END, height(tick), "chart-zero" if tick == 0 else "chart-grid")
-        shown = f"{100 * tick:g} %" if unit is Unit.SHARE else f"{tick:g}".replace("-", "\N{MINUS SIGN}")
-        write(root, f"{_START - 1.2}%", height(tick) + 4, "chart-tick chart-end", shown)
+        # “100 %” would not fit beside the axis on a telephone.
+        shown = f"{100 * tick:g}{' %' if tick < 1 else ''}" if unit is Unit.SHARE else f"{tick:g}"
+        write(root, f"{_START - 1.2}%", height(tick) + 4, "chart-tick chart-end", shown.replace("-", "\N{MINUS SIGN}"))
     for nth, line in enumerate(series):
         points = [
             (across(place, nth), height(found["value"])) if found and found["value"] is not None else None

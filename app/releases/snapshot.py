@@ -90,12 +90,14 @@ def frozen_session(engine: sa.Engine) -> Iterator[Session]:
 
 
 def plan(session: Session, campaign: Campaign) -> list[Planned]:
-    """Every approved item with its latest decision, in the code point order of the keys.
+    """Every approved item with its latest decision, or the one that this brought back, in the code point order of keys.
 
     Sorted here, for the database's collation differs between machines. Raises NothingApproved.
     """
+    restored = col(Decision.detail)["restores"].as_integer()
+    in_force = sa.case((col(Decision.method) == Method.UNDO, restored), else_=col(Decision.id)).label("in_force")
     latest = (
-        select(col(Decision.id), col(Decision.item_id), col(Decision.created_at))
+        select(in_force, col(Decision.item_id), col(Decision.created_at))
         .join(Item, col(Item.id) == Decision.item_id)
         .where(Item.campaign_id == campaign.id, Item.status == Status.APPROVED)
         .ext(distinct_on(col(Decision.item_id)))
@@ -106,7 +108,7 @@ def plan(session: Session, campaign: Campaign) -> list[Planned]:
         sa.select(
             col(Item.id), col(Item.key), col(Food.source_id), col(Food.name_key), col(Image.sha256), col(Image.format),
             col(Image.byte_count),
-            latest.c.id, latest.c.created_at,
+            latest.c.in_force, latest.c.created_at,
         )
         .join(Food, col(Food.id) == Item.family_id)
         .join(Image, col(Image.sha256) == Item.image_sha256)

@@ -15,6 +15,7 @@ from app.campaigns.models import Campaign
 from app.errors import Invalid, NotFound
 from app.items.models import Item, Status, Subtask
 from app.judgments.models import Decision, Method
+from app.releases import snapshot
 from app.releases.models import Release, ReleaseItem
 from tests.adjudication.conftest import judge
 from tests.factories import make_account, make_item
@@ -167,3 +168,14 @@ def test_a_rejection_stands_once_another_image_was_made_in_its_place(
     assert not can_undo(session, disputed, done)
     # To settle it anew says of both images that they are to be kept.
     assert settle(session, admin, disputed.id, "approved", "Both are good.").outcome is Status.APPROVED
+
+
+def test_a_release_names_the_decision_that_undo_brought_back(
+    session: Session, campaign: Campaign, admin: Account, approved: Item
+) -> None:
+    rule = latest_decision(session, approved)
+    assert rule is not None
+    undo(session, admin, settle(session, admin, approved.id, "rejected", "Not this dish.").id)
+    found = snapshot.plan(session, campaign)
+    (frozen,) = snapshot.details(session, found, secret_key="key", allow_simulated=True)
+    assert (frozen.decision.id, frozen.decision.method) == (rule.id, Method.RULE)

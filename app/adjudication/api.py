@@ -36,11 +36,14 @@ def progress(slug: str, session: SessionDep, account: SignedIn) -> dict[str, Any
         return _progress(session, slug)
     hour = int(time.time() // 3600)
     key = (campaigns.get(session, slug).id, hour)
-    if key not in _totals:
-        for old in [old for old in _totals if old[1] != hour]:
-            _totals.pop(old, None)
-        _totals[key] = _progress(session, slug, totals_only=True)
-    return _totals[key]
+    found = _totals.get(key)
+    if found is None:
+        found = _progress(session, slug, totals_only=True)
+        for old in list(_totals):  # a copy: other threads write to it too
+            if old[1] != hour:
+                _totals.pop(old, None)
+        _totals[key] = found
+    return found
 
 
 _totals: dict[tuple[uuid.UUID, int], dict[str, Any]] = {}

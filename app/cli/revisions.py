@@ -1,6 +1,7 @@
 """`terroir revisions`: the images that are to be made again, for a generator elsewhere or one of ours."""
 
 import json as jsonlib
+import uuid
 from pathlib import Path
 from typing import Annotated
 
@@ -30,22 +31,25 @@ def revisions(
     with installation() as (_, engine), transaction(engine) as session:
         found, policy = campaigns.with_policy(session, campaign)
         service.keep_up(session, found, policy)
-        entries = listing.listed(session, found, Filters(), limit=listing.MOST).entries
+        ids: list[uuid.UUID] = []
+        lines = ""
+        for entries in listing.every(session, found, Filters()):
+            ids += [entry.request.id for entry in entries]
+            if export is not None:
+                documents = listing.documents(session, entries)
+                lines += "".join(jsonlib.dumps(document, ensure_ascii=False) + "\n" for document in documents)
         if export is not None:
-            documents = listing.documents(session, entries)
-            lines = "".join(jsonlib.dumps(document, ensure_ascii=False) + "\n" for document in documents)
             try:
                 export.write_text(lines, encoding="utf-8")
             except OSError as error:
                 raise Invalid(f"{export} can't be written: {error.strerror}.") from error
         job = None
-        if serve is not None and entries:
-            ids = [entry.request.id for entry in entries]
+        if serve is not None and ids:
             job = service.serve(session, None, found, ids[: service.MOST_AT_ONCE], engine=serve, seeds=seeds)
         counts = listing.counts_by_state(session, found, Filters())
         done = {
             **{state.value: counts[state] for state in RequestState},
-            "exported": len(entries) if export is not None else 0,
+            "exported": len(ids) if export is not None else 0,
             "job": str(job.id) if job else None,
         }
     if json:
@@ -53,6 +57,6 @@ def revisions(
         return
     say(", ".join(f"{n} {state}" for state, n in done.items() if state in list(RequestState)) + ".")
     if export is not None:
-        say(f"{len(entries)} written to {export}; import the answers with the item's name in revision_of.")
+        say(f"{len(ids)} written to {export}; import the answers with the item's name in revision_of.")
     if job is not None:
         say(f"The worker makes {counts[RequestState.WORKING]}; see the campaign's page of images to be made again.")

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +21,7 @@ from app.items.queries import GridItem, grid_items
 from app.items.rows import REFERENCES
 
 NOT_STATED: Final = "not stated"
-MOST: Final = 10_000
+AT_ONCE: Final = 1000
 
 
 class Filters(NamedTuple):
@@ -77,6 +77,15 @@ def listed(session: Session, campaign: Campaign, filters: Filters, *, cursor: st
     entries = entries_of(session, ids[:limit])
     last = entries[-1].request if entries else None
     return Page(entries, _cursor(last) if last and len(ids) > limit else None)
+
+
+def every(session: Session, campaign: Campaign, filters: Filters) -> Iterator[Sequence[Entry]]:
+    """All of them, so many at once."""
+    page = listed(session, campaign, filters, limit=AT_ONCE)
+    yield page.entries
+    while page.next_cursor is not None:
+        page = listed(session, campaign, filters, cursor=page.next_cursor, limit=AT_ONCE)
+        yield page.entries
 
 
 def counts_by_state(session: Session, campaign: Campaign, filters: Filters) -> dict[RequestState, int]:

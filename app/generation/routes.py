@@ -58,8 +58,12 @@ def request_list(
 def export(session: SessionDep, admin: Admin, slug: str, filters: FiltersDep) -> Response:
     """Every request the filters leave, one a line, the oldest first."""
     campaign = _up_to_date(session, slug)
-    found = listing.listed(session, campaign, filters, limit=listing.MOST).entries
-    return _as_jsonl(listing.documents(session, found), f"terroir-{slug}-revisions.jsonl")
+    found = [
+        document
+        for entries in listing.every(session, campaign, filters)
+        for document in listing.documents(session, entries)
+    ]
+    return _as_jsonl(found, f"terroir-{slug}-revisions.jsonl")
 
 
 @router.post("/campaigns/{slug}/revisions/serve", name="generation:serve", include_in_schema=False)

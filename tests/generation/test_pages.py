@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 from app import jobs
 from app.accounts.models import Account, Role
 from app.campaigns.models import Campaign
+from app.generation import listing
 from app.generation.models import RequestState
 from app.items.models import CandidateSet, Hold, Item, Status
 from app.settings import Settings
@@ -65,6 +66,16 @@ def test_the_list_shows_what_was_wrong_and_makes_it_again(
     assert "How far it is" in client.get("/campaigns/tasting/revisions?state=working").text
     assert client.post("/campaigns/tasting/revisions/serve", data=data).status_code == 409
     assert client.post("/campaigns/tasting/revisions/serve", data=data | {"engine": "x"}).status_code == 422
+
+
+def test_an_export_leaves_out_nothing_however_many_there_are(
+    session: Session, browse: SignIn, campaign: Campaign, admin: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "AT_ONCE", 2)
+    for number in range(5):
+        reject(session, make_item(session, campaign, key=f"{number}.jpg"))
+    lines = browse(admin).get("/campaigns/tasting/revisions.jsonl?state=open").text.splitlines()
+    assert sorted(json.loads(line)["item"] for line in lines) == [f"{number}.jpg" for number in range(5)]
 
 
 def test_a_request_is_dropped_and_opened_again_with_a_note(

@@ -88,7 +88,7 @@ def let_judge(
     annotators: int,
     judgments: int | None = None,
     advance: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple["Run", dict[str, Any]]:
+) -> tuple["Run", dict[str, Any] | None]:
     """What was given, and `simulation_outcome.outcome` of the campaign."""
     with transaction(engine) as session:
         countries = countries_in(session, campaign.id)
@@ -100,7 +100,7 @@ def let_judge(
 
 
 def _print(
-    run: "Run", counts: Mapping[str, int], profiles: list[dict[str, Any]], result: Mapping[str, Any]
+    run: "Run", counts: Mapping[str, int], profiles: list[dict[str, Any]], result: Mapping[str, Any] | None
 ) -> None:  # fmt: skip
     say(f"{len(run.given)} judgments in {run.seconds:.1f} s ({counts['surplus']} surplus). {run.stopped}")
     say(f"{'profile':<12} {'annotators':>10} {'judgments':>10} {'answers':>8} {'accuracy':>9} {'noticed':>8}")
@@ -116,6 +116,12 @@ def _print(
         f"{INSIDER_NOTICES:.0%} of the wrong claims it would else miss."
     )
     say("")
+    if result is None:
+        say(
+            "Others have judged here as well, who know nothing of what this seed calls wrong: the decisions can't be "
+            "held against it. Let one crowd judge a campaign alone, or give what “terroir compose --truth” planted."
+        )
+        return
     for line in lines(result):
         say(line)
 

@@ -18,13 +18,17 @@ from app.judgments import audits
 from app.judgments.decisions import question_keys
 
 
-def outcome(session: Session, campaign: Campaign, world: World, annotators: int) -> dict[str, Any]:
-    """The campaign as it stands, whoever judged. Shares carry n, of, and Wilson's 95 % interval.
+def outcome(session: Session, campaign: Campaign, world: World, annotators: int) -> dict[str, Any] | None:
+    """The campaign as it stands. Shares carry n, of, and Wilson's 95 % interval. None where truth is only what the seed
+    says and others have judged, too: they knew nothing of it.
 
     `judgments.per_item` counts those that decide; `per_item_in_all` also tests, judgments of gold items and surplus.
     `wrongly_approved` are approved items with a claim that doesn't hold, of all approved; `only_hard` of them have none
     but hard ones. `wrongly_rejected` are rejected items whose claims all hold; `good_refused` puts them to all such.
     """
+    others = {"campaign": campaign.id, "crowd": f"{email_of(world.seed, 0).rpartition('-')[0]}-%"}
+    if world.planted is None and session.execute(_OTHERS_JUDGED, others).scalar_one():
+        return None
     policy = campaigns.current_policy(session, campaign)
     items = session.execute(_ITEMS, {"campaign": campaign.id}).all()
     judged = session.execute(_JUDGMENTS, {"campaign": campaign.id}).one()
@@ -164,6 +168,16 @@ _JUDGMENTS = sa.text(
         WHERE claim.campaign_id = :campaign AND claim.state = 'judged'
     ) AS judged
     """  # noqa: S608  (nothing in it comes from outside)
+)
+
+_OTHERS_JUDGED = sa.text(
+    """
+    SELECT EXISTS (
+        SELECT 1 FROM claim JOIN account ON account.id = claim.account_id
+        WHERE claim.campaign_id = :campaign AND claim.slot IS NOT NULL AND claim.state = 'judged'
+          AND account.email NOT LIKE :crowd
+    )
+    """
 )
 
 _LEFT_OUT = sa.text(

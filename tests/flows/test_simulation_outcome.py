@@ -22,14 +22,15 @@ from app.campaigns import service as campaigns
 from app.campaigns.models import Member, Policy
 from app.claims.models import Claim, ClaimState
 from app.cli.simulate import Run, let_judge, world_of
-from app.cli.simulation import email_of, profile_of
-from app.cli.simulation_outcome import lines
+from app.cli.simulation import Truth, World, email_of, profile_of
+from app.cli.simulation_outcome import lines, outcome
 from app.db import make_engine, transaction
 from app.errors import Invalid
 from app.items.models import Gold, Item, ItemFood, Status, Subtask
 from app.judgments.decisions import question_keys
 from app.main import create_app
 from app.settings import Settings
+from tests.adjudication.conftest import judge
 from tests.conftest import _drop_database, _with_database
 from tests.factories import make_campaign, make_item
 
@@ -199,3 +200,20 @@ def test_a_truth_of_other_items_is_refused(twice: tuple[Simulated, Simulated], t
         pytest.raises(Invalid, match="says nothing about 66 of the items of “small”, such as 00"),
     ):
         world_of(session, campaigns.get(session, "small"), 1, other)
+
+
+def test_decisions_of_others_are_not_held_against_what_a_seed_calls_wrong(session: Session) -> None:
+    campaign = make_campaign(session, "mixed")
+    item = make_item(session, campaign)
+    world = world_of(session, campaign, SEED, None)
+    for number, person in enumerate(judge(session, campaign, item, {}, {})):
+        person.email = email_of(SEED, number)
+    session.flush()
+    alone = outcome(session, campaign, world, 3)
+    assert alone is not None
+    assert alone["judgments"]["decisive"] == 2
+    judge(session, campaign, item, {})[0].email = email_of(10 * SEED, 1)
+    session.flush()
+    assert outcome(session, campaign, world, 3) is None
+    planted = {(item.key, question): Truth(True, False) for question in question_keys(item.subtask)}
+    assert outcome(session, campaign, World(SEED, {str(item.id): item.key}, planted), 3) is not None

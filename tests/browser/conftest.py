@@ -13,8 +13,8 @@ ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-compo
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser a module. Playwright keeps an event loop running in the thread until it stops: kept for the session, it
-    would fail every later test that runs a loop of its own."""
+    """One browser a module. Until it stops, Playwright keeps an event loop running in the thread: kept for the session,
+    it would fail every later test that runs a loop of its own."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)

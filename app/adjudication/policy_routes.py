@@ -155,6 +155,7 @@ def _preview(
         overlap=rules.overlap,
         parameters=stored(rules.parameters),
     )
+    effect = policy_change.effect(session, campaign, wanted)
     return render(
         request,
         "campaigns/preview.html",
@@ -162,8 +163,8 @@ def _preview(
         campaign=campaign,
         policy=policy,
         changes=found,
-        happens=views.what_will_happen(policy_change.effect(session, campaign, wanted), found),
-        warnings=views.warnings_for(rules),
+        happens=views.what_will_happen(effect, found),
+        warnings=views.warnings_for(rules, effect),
         texts=texts,
     )
 

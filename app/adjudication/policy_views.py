@@ -97,7 +97,7 @@ def _items(count: int) -> str:
     return "1 item is" if count == 1 else f"{count:,} items are"
 
 
-def warnings_for(rules: Rules) -> list[str]:
+def warnings_for(rules: Rules, effect: policy_change.Effect) -> list[str]:
     """What is allowed and yet can't be meant."""
     parameters, found = rules.parameters, []
     no_gold = not (parameters.gold_first or parameters.gold_last)
@@ -105,6 +105,12 @@ def warnings_for(rules: Rules) -> list[str]:
         found.append("Nobody is given gold by this policy, so hardly anybody will be screened or paused.")
     if rules.rule == "adaptive" and rules.overlap == parameters.start:
         found.append(f"With {rules.overlap} people at first and at most, nobody is ever added.")
+    if 0 < effect.families <= parameters.family_spacing:
+        of = "one dish" if effect.families == 1 else f"{effect.families} dishes"
+        found.append(
+            f"The undecided images are of {of}, as first food: with {parameters.family_spacing} others between two of "
+            "one dish, people will soon be told to come back in an hour."
+        )
     return found
 
 

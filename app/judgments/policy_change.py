@@ -29,7 +29,7 @@ KIND: Final = "policy.change"
 # `before` are the slots judged before an item was sent back: they count no more, and what is asked for comes on top.
 # Never below what is promised already.
 _AIMS = """
-    SELECT item.id, item.held, item.judged, item.wanted AS was, round.before,
+    SELECT item.id, item.family_id, item.held, item.judged, item.wanted AS was, round.before,
            greatest(item.held, round.before + :wanted, round.before + round.seated) AS wanted
     FROM item CROSS JOIN LATERAL (
         SELECT coalesce(max(CAST(detail ->> 'slots_before' AS integer)), 0) AS before FROM decision
@@ -103,7 +103,8 @@ _EFFECT = sa.text(
     SELECT count(*) AS undecided, count(*) FILTER (WHERE wanted > was) AS more,
            count(*) FILTER (WHERE wanted < was) AS fewer,
            count(*) FILTER (WHERE wanted = judged AND judged > before) AS ready,
-           (SELECT count(*) FROM claim WHERE campaign_id = :campaign AND state = 'open') AS leases
+           (SELECT count(*) FROM claim WHERE campaign_id = :campaign AND state = 'open') AS leases,
+           count(DISTINCT family_id) AS families
     FROM aim
     """  # noqa: S608  (nothing in it comes from outside)
 )
@@ -111,13 +112,14 @@ _EFFECT = sa.text(
 
 class Effect(NamedTuple):
     """What a policy would do: undecided items, those that would want more or fewer judgments, those it would look at
-    at once because they have what it asks for, and the leases people hold."""
+    at once because they have what it asks for; the leases people hold; and how many families the undecided are of."""
 
     undecided: int
     more: int
     fewer: int
     ready: int
     leases: int
+    families: int
 
 
 def effect(session: Session, campaign: Campaign, policy: Policy) -> Effect:

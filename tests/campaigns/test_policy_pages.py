@@ -78,6 +78,21 @@ def test_saving_makes_the_next_version_a_job_and_a_line_in_the_log(
     assert "South Korea 0 40 0 0" in page
 
 
+def test_more_distance_than_there_are_dishes_is_warned_of(
+    session: Session, browse: SignIn, campaign: Campaign, admin: Account
+) -> None:
+    for dish in ("Koshary", "Pho"):
+        for _ in range(2):
+            make_item(session, campaign, foods=((dish, "EG"),))
+    make_item(session, campaign, foods=(("Pizza", "IT"),), status=Status.APPROVED)
+    client = browse(admin)
+    warned = "undecided images are of 2 dishes, as first food: with 2 others between two of one dish"
+    for spacing, is_warned in [("1", False), ("2", True)]:
+        page = words(client.post(PAGE, data=form_for(session, campaign, family_spacing=spacing)).text)
+        assert "not saved yet" in page
+        assert (warned in page) is is_warned
+
+
 def test_the_adaptive_preset_fills_the_form_and_is_saved_as_the_default(
     session: Session, browse: SignIn, campaign: Campaign, admin: Account
 ) -> None:

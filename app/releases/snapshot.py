@@ -47,6 +47,7 @@ class Vote(NamedTuple):
     is_simulated: bool
     revision: int
     policy_id: int
+    language: str
     active_ms: int
     judged_at: datetime
 
@@ -214,7 +215,7 @@ def _votes(
         votes[judgment.item_id].append(
             Vote(
                 pseudonym(secret_key, judgment.account_id), judgment.answers, status, is_simulated, judgment.revision,
-                judgment.policy_id, judgment.active_ms, judgment.created_at,
+                judgment.policy_id, judgment.language, judgment.active_ms, judgment.created_at,
             )
         )  # fmt: skip
     for of_item in votes.values():

@@ -169,6 +169,18 @@ def test_votes_are_counted_up_and_given_one_by_one(world: World, tmp_path: Path)
     assert {tuple(row["reasons"]) for row in raw if row["answer"] == "no"} == {("other_dish",)}
 
 
+def test_a_judgment_says_in_which_language_it_was_asked(world: World, tmp_path: Path) -> None:
+    with transaction(world.engine) as session:
+        session.execute(sa.text("SET LOCAL session_replication_role = replica"))  # else it is only ever added
+        session.execute(
+            sa.text("UPDATE judgment SET language = 'ar' WHERE account_id = :one"), {"one": world.annotators[0]}
+        )
+    build(world, out=tmp_path / "out")
+    raw = pq.read_table(tmp_path / "out" / "judgments.parquet").to_pylist()
+    assert len({row["annotator"] for row in raw if row["language"] == "ar"}) == 1
+    assert len({row["annotator"] for row in raw if row["language"] == "en"}) == 3
+
+
 def test_annotators_stand_under_pseudonyms(world: World, tmp_path: Path, files_of: Files) -> None:
     build(world, out=tmp_path / "out")
     raw = pq.read_table(tmp_path / "out" / "judgments.parquet").to_pylist()

@@ -49,13 +49,14 @@ RAW_SCHEMA = with_features(
             ("is_simulated", pa.bool_()),
             ("revision", pa.int32()),
             ("policy_version", pa.int32()),
+            ("language", pa.string()),
             ("active_ms", pa.int64()),
             ("judged_at", pa.timestamp("us", tz="UTC")),
         ]
     )
 )
-"""`status` is counted, surplus or earlier (see `snapshot.Vote`); `policy_version` says which wording was asked;
-`active_ms` is for the whole item."""
+"""`status` is counted, surplus or earlier (see `snapshot.Vote`); `policy_version` says which wording was asked,
+`language` in which language; `active_ms` is for the whole item."""
 
 
 def aggregated_rows(frozen: FrozenItem, split: str) -> Iterator[dict[str, Any]]:
@@ -100,6 +101,7 @@ def raw_rows(frozen: FrozenItem, split: str, policy_versions: Mapping[int, int])
                 "is_simulated": vote.is_simulated,
                 "revision": vote.revision,
                 "policy_version": policy_versions[vote.policy_id],
+                "language": vote.language,
                 "active_ms": vote.active_ms,
                 "judged_at": vote.judged_at,
             }

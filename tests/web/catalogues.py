@@ -45,16 +45,17 @@ def read(language: str) -> Catalog:
         return read_po(file, locale=language, abort_invalid=True)
 
 
-def update(language: str, template: Catalog) -> None:
+def updated(language: str, template: Catalog) -> str:
+    """The whole text; its head, with the words that stand for one thing each, stays as it is."""
     catalogue = read(language)
-    header = catalogue.header_comment
     catalogue.update(template, no_fuzzy_matching=True)
-    catalogue.header_comment, catalogue.obsolete = header, {}
+    catalogue.obsolete.clear()
     out = io.BytesIO()
-    write_po(out, catalogue, width=116, sort_by_file=True, omit_header=False, include_previous=False)
-    path_of(language).write_bytes(out.getvalue())
+    write_po(out, catalogue, width=116, sort_by_file=True, omit_header=True)
+    head, _, _ = path_of(language).read_text().partition("\n\n")
+    return f"{head}\n\n{out.getvalue().decode()}"
 
 
 if __name__ == "__main__":
     for one in TRANSLATED:
-        update(one, extracted())
+        path_of(one).write_text(updated(one, extracted()))

@@ -8,7 +8,7 @@ from babel.messages.catalog import Message
 
 from app.campaigns import translations
 from app.web import i18n
-from tests.web.catalogues import TRANSLATED, extracted, read
+from tests.web.catalogues import TRANSLATED, extracted, path_of, read, updated
 
 NAMES = re.compile(r"%\(\w+\)s|\{\w+\}|%%")
 PLURALS = {"es": 2, "ko": 1, "ar": 6}
@@ -89,3 +89,15 @@ def test_arabic_has_its_six_plurals() -> None:
     assert said[2] == "بقيت محاولتان."
     assert said[3] == "بقيت %(n)s محاولات."
     assert said[4] == "بقيت %(n)s محاولة."
+
+
+def test_bringing_a_catalogue_up_to_date_keeps_its_head_and_its_translations() -> None:
+    template = extracted()
+    template.add("Something new")
+    text = updated("es", template)
+    assert text.startswith(path_of("es").read_text().partition("\n\n")[0] + "\n\n")
+    assert 'msgid "Sign out"\nmsgstr "Cerrar sesión"\n' in text
+    assert 'msgid "Something new"\nmsgstr ""\n' in text
+    assert "fuzzy" not in text
+    template.delete("Sign out")
+    assert 'msgid "Sign out"' not in updated("es", template)

@@ -32,6 +32,7 @@ from app.campaigns.models import Campaign
 from app.claims.models import Claim, ClaimState
 from app.db import now
 from app.errors import Conflict, Forbidden, Invalid
+from app.gold import service as gold
 from app.items import queries as items
 from app.items.cards import card_facts
 from app.items.models import Item, Status
@@ -77,7 +78,7 @@ def settle(
 
     `seen` is the id of the newest decision the admin had before their eyes; if there is a newer one, SettledSince is
     raised, unless it is this very settlement sent twice. Raises NotDecidedYet for a pending item, OwnJudgment for
-    one the admin judged, and Invalid.
+    one the admin judged, gold.KnownOtherwise for one of which something else is known, and Invalid.
     """
     item = locked(session, account, item_id)
     if item.status is Status.PENDING:
@@ -99,6 +100,7 @@ def settle(
         if (mine := _same_again(session, account, latest, chosen, said, reason)) is not None:
             return mine
         raise SettledSince("Somebody settled this item while you were looking; look at their note, then decide again.")
+    gold.refuse_contradiction(session, item, chosen, said.answers)
     by_majority = majorities(counted_votes(session, item), keys)
     asked_why = why_a_note(
         said.answers, chosen, by_majority, item.status, by_person=bool(before and before.adjudication)

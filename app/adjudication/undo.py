@@ -10,8 +10,9 @@ from app.accounts.models import Account
 from app.accounts.service import record
 from app.adjudication.models import Adjudication, Appeal
 from app.adjudication.service import locked, refuse_own
-from app.adjudication.standing import in_force, latest_decision
+from app.adjudication.standing import FINAL, in_force, latest_decision
 from app.errors import Conflict, NotFound
+from app.gold import service as gold
 from app.items.models import Item, Status
 from app.judgments.models import Decision, Method
 
@@ -39,7 +40,7 @@ def undo(session: Session, account: Account, adjudication_id: uuid.UUID) -> Deci
 
     Appeals that the settlement answered are open again. Raises NotFound, Released once the item is in a release,
     Replaced once another image was made of what it rejected, DecidedSince when a newer decision stands, TakenBack when
-    this was undone, and OwnJudgment.
+    this was undone, gold.KnownOtherwise, and OwnJudgment.
     """
     adjudication, undone = _settlement(session, adjudication_id)
     item = locked(session, account, adjudication.item_id)
@@ -47,6 +48,8 @@ def undo(session: Session, account: Account, adjudication_id: uuid.UUID) -> Deci
     if (fault := _fault(session, item, undone)) is not None:
         raise fault
     restored = in_force(session, session.get_one(Decision, undone.detail["overrides_decision"]))
+    if restored.outcome in FINAL:
+        gold.refuse_contradiction(session, item, restored.outcome, {})
     decision = Decision(
         item_id=item.id,
         policy_id=restored.policy_id,

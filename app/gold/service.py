@@ -16,6 +16,7 @@ from app.claims.models import Claim, ClaimState
 from app.db import now
 from app.errors import Conflict, Invalid
 from app.gold import exams
+from app.gold.scores import QUESTION_NAMES
 from app.items import queries as items
 from app.items.models import Gold, Hold, Item, Status
 from app.judgments.models import Judgment
@@ -30,6 +31,10 @@ class NoGoldMaterial(Conflict):
     """An item that can't be gold, or not in this way."""
 
 
+class KnownOtherwise(Conflict):
+    title = "Another answer is known"
+
+
 def checked_note(text: str) -> str:
     """A reason somebody gives. Raises Invalid."""
     return clean_text(text, wanted="Say why, in a sentence: it stays in the log.")
@@ -38,6 +43,22 @@ def checked_note(text: str) -> str:
 def gold_of(session: Session, item: Item) -> Mapping[str, Gold]:
     """{question: what is known}, withdrawn answers included."""
     return {row.question: row for row in session.exec(select(Gold).where(Gold.item_id == item.id))}
+
+
+def refuse_contradiction(session: Session, item: Item, outcome: Status, answers: Mapping[str, str]) -> None:
+    """A decision may not say otherwise than gold that people are scored by. `answers` {question: answer} may be empty:
+    approved then says yes to all, rejected no to at least one. Raises KnownOtherwise."""
+    known = {key: row.answer for key, row in gold_of(session, item).items() if row.withdrawn_at is None}
+    keys = question_keys(item.subtask)
+    said = dict(answers) or (dict.fromkeys(keys, "yes") if outcome is Status.APPROVED else {})
+    wrong = [key for key in keys if key in known and said.get(key, known[key]) != known[key]]
+    if outcome is Status.REJECTED and not said and all(known.get(key) == "yes" for key in keys):
+        wrong = list(keys)
+    if wrong:
+        raise KnownOtherwise(
+            f"{item.key} is gold, and people are scored by “{known[wrong[0]]}” to “{QUESTION_NAMES[wrong[0]]}”: "
+            "withdraw it or correct what is known first, under “Pool and gold”, or settle it as is known."
+        )
 
 
 def suggested(session: Session, item: Item) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from sqlmodel import Session, select
 from app.accounts.models import Account, AuditEvent, Role
 from app.adjudication.models import Adjudication
 from app.adjudication.queue import next_waiting, waiting
+from app.adjudication.rulings import Ruling
 from app.adjudication.service import (
     NotDecidedYet,
     OwnJudgment,
@@ -16,10 +17,12 @@ from app.adjudication.service import (
     latest_decision,
     settle,
 )
+from app.adjudication.undo import undo
 from app.campaigns.models import Campaign
 from app.db import transaction
 from app.errors import Invalid, NotFound
-from app.items.models import Item, Status, Subtask
+from app.gold.service import KnownOtherwise, withdraw
+from app.items.models import Gold, Item, Status, Subtask
 from app.judgments.models import Decision, Judgment, Method
 from tests.adjudication.conftest import NO, UNSURE, judge
 from tests.factories import make_account, make_campaign, make_item
@@ -53,6 +56,51 @@ def test_a_second_settlement_is_added_and_the_first_stays(session: Session, admi
     settle(session, make_account(session, Role.ADMIN), disputed.id, "rejected", "No, look at the rice.")
     assert [decision.outcome for decision in decisions(session, disputed)] == ["disputed", "approved", "rejected"]
     assert disputed.status is Status.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("known", "outcome", "ruling", "is_refused"),
+    [
+        ({"food1_identity": "yes", "food1_origin": "yes"}, "rejected", None, True),
+        ({"food1_identity": "yes"}, "rejected", None, False),  # the origin may be wrong
+        ({"food1_origin": "no"}, "approved", None, True),
+        ({"food1_origin": "no"}, "rejected", None, False),
+        ({"food1_identity": "yes"}, "", {"food1_identity": "no", "food1_origin": "yes"}, True),
+        ({"food1_identity": "yes"}, "", {"food1_identity": "yes", "food1_origin": "no"}, False),
+    ],
+)
+def test_nothing_is_settled_against_what_people_are_scored_by(
+    session: Session, campaign: Campaign, admin: Account, known: dict[str, str], outcome: str,
+    ruling: dict[str, str] | None, is_refused: bool,
+) -> None:  # fmt: skip
+    disputed = make_item(session, campaign, Subtask.SF)
+    judge(session, campaign, disputed, {}, UNSURE, NO)
+    session.add_all(Gold(item_id=disputed.id, question=key, answer=answer) for key, answer in known.items())
+    session.flush()
+    said = Ruling(ruling, {key: ["other_dish"] for key, answer in ruling.items() if answer == "no"}) if ruling else None
+    if ruling and ruling["food1_origin"] == "no":
+        said = Ruling(ruling, {"food1_origin": ["other_country"]})
+    if not is_refused:
+        settle(session, admin, disputed.id, outcome, "So it is.", ruling=said)
+        return
+    with pytest.raises(KnownOtherwise, match="is gold, and people are scored by"):
+        settle(session, admin, disputed.id, outcome, "So it is.", ruling=said)
+    assert disputed.status is Status.DISPUTED
+    withdraw(session, admin, disputed.id, "It was wrong.")
+    settle(session, admin, disputed.id, outcome, "So it is.", ruling=said)
+
+
+def test_nothing_is_taken_back_to_what_known_answers_deny(session: Session, admin: Account, approved: Item) -> None:
+    settled = settle(session, admin, approved.id, "rejected", "The caption is wrong.")
+    gold = Gold(item_id=approved.id, question="food1_identity", answer="no")
+    session.add(gold)
+    session.flush()
+    with pytest.raises(KnownOtherwise):
+        undo(session, admin, settled.id)
+    gold.answer = "yes"
+    session.flush()
+    undo(session, admin, settled.id)
+    assert approved.status is Status.APPROVED
 
 
 def test_an_item_decided_by_the_rule_can_be_overturned(session: Session, admin: Account, approved: Item) -> None:

@@ -31,6 +31,12 @@ function nextOpen(from) {
   return turned.find((question) => !given(question)) ?? all.find((question) => !isComplete(question)) ?? null;
 }
 
+/** Where an earlier answer is opened to be changed: at its first question, so that keys answer from there on. A phone shows
+ *  all of them to choose from. */
+function toChange() {
+  return $(".is-earlier[data-judge]") && !narrow.matches ? (questions()[0] ?? null) : null;
+}
+
 /** Makes a question the current one; null means that all are done and Confirm is next. */
 function setCurrent(question, { focus = true } = {}) {
   for (const other of questions()) other.classList.toggle("is-current", other === question);
@@ -220,7 +226,7 @@ function begin() {
   questions().forEach(describe);
   const wrong = $(".question .field-error")?.closest("[data-question]");
   if (card.dataset.frozen !== undefined) questions().forEach((question) => question.classList.add("is-still"));
-  else if (form()) setCurrent(wrong ?? nextOpen(null), { focus: true });
+  else if (form()) setCurrent(wrong ?? nextOpen(null) ?? toChange(), { focus: true });
   else $("[data-focus]", card)?.focus();
   if (isFirst) return;
   scrollTo(0, 0);
@@ -231,6 +237,6 @@ document.addEventListener("card:shown", begin);
 // An earlier answer was put into the card on the page.
 document.addEventListener("card:filled", () => {
   questions().forEach(describe);
-  setCurrent(nextOpen(null));
+  setCurrent(nextOpen(null) ?? toChange());
 });
 begin();

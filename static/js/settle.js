@@ -200,6 +200,7 @@ if (form) {
   describe();
   const wrong = $(".question .field-error", form)?.closest("[data-question]");
   if ($("#note-error")) note.focus();
-  else if ("before" in form.dataset && form.dataset.before) setCurrent(null, { focus: false });
-  else setCurrent(wrong ?? nextOpen(null));
+  // Keys answer at once where nothing is open, too: to overturn a decision, or what the majorities say.
+  else if (form.dataset.before) setCurrent(questions[0], { focus: false });
+  else setCurrent(wrong ?? nextOpen(null) ?? questions[0]);
 }

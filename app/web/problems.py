@@ -95,6 +95,8 @@ def situation(request: Request, error: Exception) -> Response:
 
 def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    if not wants_json(request) and all(fault["loc"][0] == "path" for fault in error.errors()):
+        return problem(request, 404, *SENTENCES[404])  # a mistyped address; its parts' names say nothing to people
     fields: dict[str, str] = {}
     for fault in error.errors():
         place = ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0])

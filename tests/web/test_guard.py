@@ -166,6 +166,14 @@ def test_what_is_not_there_is_a_problem_document(call: SignIn, address: str) -> 
     assert reply.json()["type"] == "/problems/not-found"
 
 
+def test_an_address_with_a_mistyped_id_is_not_found(browse: SignIn, call: SignIn, session: Session) -> None:
+    admin = make_account(session, Role.ADMIN)
+    page = browse(admin).get("/jobs/nonsense", headers={"accept": "text/html"})
+    assert (page.status_code, "There is nothing at this address" in page.text) == (404, True)
+    assert "UUID" not in page.text
+    assert call(admin).get("/jobs/nonsense", headers={"accept": "application/json"}).status_code == 422  # says why
+
+
 @pytest.mark.parametrize("authorization", ["Bearer", "Bearer nonsense", "Basic YTpi", "Bearer \xff", "x" * 5000])
 def test_a_wrong_token_is_said_and_leads_in_no_circle(browse: SignIn, authorization: str) -> None:
     for address in ("/sign-in", "/campaigns"):

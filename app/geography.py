@@ -185,6 +185,15 @@ def name_of(code: str, language: str = "en") -> str:
     return _SHORT_NAMES_IN.get(language, {}).get(code) or str(_cldr(language).get(code, english))
 
 
+def choices(codes: Iterable[str]) -> list[tuple[str, str]]:
+    """(code, name) of each, in the order of their names: what a list to choose from needs.
+
+    >>> choices(["CL", "CM", "DZ"])
+    [('DZ', 'Algeria'), ('CM', 'Cameroon'), ('CL', 'Chile')]
+    """
+    return sorted(((code, name_of(code)) for code in codes), key=lambda pair: pair[1])
+
+
 def every_country() -> Mapping[str, str]:
     """All countries, code to name, in the order of their names: Åland Islands stands with A, Türkiye with T."""
     return {code: _names()[code] for code in sorted(set(_codes().values()), key=lambda code: _key(_names()[code]))}

@@ -70,7 +70,7 @@ def grid(
         counts=items.counts_by_status(session, campaign.id, filters),
         statuses=list(Status),
         subtask_choices=[(subtask.value, subtask.value) for subtask in Subtask],
-        countries=[(code, geography.name_of(code)) for code in items.countries_in(session, campaign.id)],
+        countries=geography.choices(items.countries_in(session, campaign.id)),
         country_name=geography.name_of,
         address=address,
         next=address(cursor=page.next_cursor) if page.next_cursor else None,

@@ -71,7 +71,7 @@ def queue_page(
         questions=words.QUESTIONS,
         only_choices=list(ONLY_WORDS.items()),
         subtask_choices=[(subtask.value, subtask.value) for subtask in Subtask],
-        countries=[(code, geography.name_of(code)) for code in items.countries_in(session, campaign.id)],
+        countries=geography.choices(items.countries_in(session, campaign.id)),
         country_name=geography.name_of,
         image_url=image_url,
         item_address=lambda item_id: address_of(request, "adjudication:item", campaign, narrowed, item_id=item_id),

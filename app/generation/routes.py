@@ -226,7 +226,7 @@ def _page(
         counts=listing.counts_by_state(session, campaign, filters),
         answers=listing.answers_of(session, page.entries),
         state_words=STATE_WORDS,
-        countries=[(code, geography.name_of(code)) for code in items.countries_in(session, campaign.id)],
+        countries=geography.choices(items.countries_in(session, campaign.id)),
         generators=[(name, name) for name in listing.generators(session, campaign)],
         reasons=reason_choices(session, campaign),
         engines=NAMES,

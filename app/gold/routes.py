@@ -55,7 +55,7 @@ def gold_items(request: Request, session: SessionDep, admin: Admin, slug: str, k
         item_id = session.exec(select(Item.id).where(Item.campaign_id == campaign.id, Item.key == wanted)).first()
         if item_id is not None:
             return redirect(request, "gold:item", slug=slug, item_id=item_id)
-        error = f"The campaign has no item “{wanted[:200]}”; its list of items shows the keys."
+        error = f"The campaign has no item “{wanted[:200]}”; an item’s own page shows its key."
     found = listing.entries(session, campaign.id)
     return render(
         request,

@@ -5,6 +5,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
+from app.agreement.intervals import wilson
 from app.campaigns.models import Campaign, Policy
 from app.campaigns.policies import Version, versions
 from app.campaigns.policy_form import Rules, rules_of
@@ -103,6 +104,12 @@ def warnings_for(rules: Rules, effect: policy_change.Effect) -> list[str]:
     no_gold = not (parameters.gold_first or parameters.gold_last)
     if no_gold and (parameters.screen_answers or parameters.pause_accuracy):
         found.append("Nobody is given gold by this policy, so hardly anybody will be screened or paused.")
+    best = wilson(parameters.pause_answers, parameters.pause_answers).low
+    if best is not None and best < parameters.pause_accuracy:
+        found.append(
+            f"{parameters.pause_answers} right answers make sure of {100 * best:.0f} % only: whoever gives so many will "
+            "be paused, even if all are right. Ask for more answers or a lower accuracy."
+        )
     if rules.rule == "adaptive" and rules.overlap == parameters.start:
         found.append(f"With {rules.overlap} people at first and at most, nobody is ever added.")
     if 0 < effect.families <= parameters.family_spacing:

@@ -42,7 +42,7 @@ class Parameters(BaseModel):
     """Whoever is below `screen_youden` after `screen_answers` gold answers leaves the pool; 0: nobody is looked at."""
     pause_accuracy: Share = 0.0
     pause_answers: int = Field(default=20, ge=1)
-    """Whoever's gold accuracy on a question lies below `pause_accuracy` with the upper end of its Wilson interval
+    """Whoever's gold accuracy on a question doesn't reach `pause_accuracy` with the lower end of its Wilson interval
     after `pause_answers` answers is paused; 0: nobody is."""
 
     insiders: int = Field(default=0, ge=0, le=25)

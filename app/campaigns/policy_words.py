@@ -47,8 +47,8 @@ def sentences(rules: Rules, default_lease_seconds: int) -> list[tuple[str, str]]
         found.append(
             (
                 "Pausing",
-                f"Whoever is surely below {_share(parameters.pause_accuracy)} on a question's gold, after at least "
-                f"{_n(parameters.pause_answers, 'answer')}, is paused.",
+                f"Whoever doesn't surely reach {_share(parameters.pause_accuracy)} on a question's gold, after at "
+                f"least {_n(parameters.pause_answers, 'answer')}, is paused.",
             )
         )
     found += _routing(rules)

@@ -89,7 +89,8 @@ GROUPS: Final = (
             ),
             Setting(
                 "pause_accuracy", "percent", "Pause below an accuracy of",
-                "On any one question, once even the upper end of the 95 % interval lies below it; 0: nobody is paused.",
+                "On any one question, by the lower end of the 95 % interval: what somebody surely reaches; 0: nobody "
+                "is paused.",
             ),
             Setting("pause_answers", "count", "Pause not before gold answers", "Of that question."),
         ),

@@ -101,9 +101,9 @@ def because_words(because: Mapping[str, Any] | None) -> str:
 
     >>> because_words({"by": "admin", "note": "Asked for a break."})
     'Asked for a break.'
-    >>> because_words({"by": "gold", "rule": "accuracy", "question": "background", "n": 20, "right": 4, "high": 0.416,
+    >>> because_words({"by": "gold", "rule": "accuracy", "question": "background", "n": 20, "right": 12, "low": 0.3866,
     ...                "limit": 0.5})
-    'Background: 4 of 20 gold answers right, at best 42 % (limit 50 %).'
+    'Background: 12 of 20 gold answers right: sure of 39 % only (limit 50 %).'
     """
     if not because:
         return ""
@@ -116,6 +116,6 @@ def because_words(because: Mapping[str, Any] | None) -> str:
     if because.get("rule") == "accuracy":
         return (
             f"{QUESTION_NAMES.get(because['question'], because['question'])}: {because['right']} of {because['n']} "
-            f"gold answers right, at best {100 * because['high']:.0f} % (limit {100 * because['limit']:.0f} %)."
+            f"gold answers right: sure of {100 * because['low']:.0f} % only (limit {100 * because['limit']:.0f} %)."
         )
     return str(because.get("note", ""))

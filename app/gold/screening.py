@@ -85,10 +85,10 @@ def verdict(given: Sequence[GoldAnswer], parameters: Parameters) -> dict[str, An
             }  # fmt: skip
     if parameters.pause_accuracy:
         for question, right in scores.by_question(given).items():
-            high = right.estimate.high
-            if right.n >= parameters.pause_answers and high is not None and high < parameters.pause_accuracy:
+            low = right.estimate.low
+            if right.n >= parameters.pause_answers and low is not None and low < parameters.pause_accuracy:
                 return {
                     "by": "gold", "rule": "accuracy", "question": question, "n": right.n, "right": right.right,
-                    "high": round(high, 6), "limit": parameters.pause_accuracy,
+                    "low": round(low, 6), "limit": parameters.pause_accuracy,
                 }  # fmt: skip
     return None

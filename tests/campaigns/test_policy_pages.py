@@ -93,6 +93,17 @@ def test_more_distance_than_there_are_dishes_is_warned_of(
         assert (warned in page) is is_warned
 
 
+@pytest.mark.parametrize(("answers", "is_warned"), [("34", True), ("35", False)])
+def test_an_accuracy_that_nobody_can_show_is_warned_of(
+    session: Session, browse: SignIn, campaign: Campaign, admin: Account, answers: str, is_warned: bool
+) -> None:
+    """Wilson's interval of 34 of 34 begins at 89.8 %, that of 35 of 35 at 90.1 %."""
+    form = form_for(session, campaign, pause_accuracy="90", pause_answers=answers, gold_first="20")
+    page = words(browse(admin).post(PAGE, data=form).text)
+    assert "not saved yet" in page
+    assert ("even if all are right" in page) is is_warned
+
+
 def test_the_adaptive_preset_fills_the_form_and_is_saved_as_the_default(
     session: Session, browse: SignIn, campaign: Campaign, admin: Account
 ) -> None:

@@ -107,8 +107,8 @@ def warnings_for(rules: Rules, effect: policy_change.Effect) -> list[str]:
     best = wilson(parameters.pause_answers, parameters.pause_answers).low
     if best is not None and best < parameters.pause_accuracy:
         found.append(
-            f"{parameters.pause_answers} right answers make sure of {100 * best:.0f} % only: whoever gives so many will "
-            "be paused, even if all are right. Ask for more answers or a lower accuracy."
+            f"{parameters.pause_answers} right answers make sure of {100 * best:.0f} % only: whoever gives so many "
+            "will be paused, even if all are right. Ask for more answers or a lower accuracy."
         )
     if rules.rule == "adaptive" and rules.overlap == parameters.start:
         found.append(f"With {rules.overlap} people at first and at most, nobody is ever added.")

@@ -120,10 +120,11 @@ def _cropped(
     if is_whole:
         share, across, down = 1.0, 0.5, 0.5
     scale = min(image.width / width, image.height / height) * share
-    box_width, box_height = width * scale, height * scale
+    # Rounding may make the whole of a side a hair more than it is, and no box reaches out of its image.
+    box_width, box_height = min(width * scale, image.width), min(height * scale, image.height)
     left = (image.width - box_width) * across
     top = (image.height - box_height) * down
-    box = (left, top, left + box_width, top + box_height)
+    box = (left, top, min(left + box_width, image.width), min(top + box_height, image.height))
     return image.resize((width, height), Image.Resampling.BICUBIC, box=box)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from app.generation.engines import CannotMake, Made, Part, Source, Task
 from app.generation.engines.composite import Composite
@@ -94,6 +95,15 @@ def test_a_background_that_says_little_is_shown_more_of_where_there_is_no_other(
     assert make({"background": "could_be_anywhere"}, background=scene).used == USED
     with pytest.raises(CannotMake, match="only photograph of the background"):
         make({"background": "other_place"}, background=scene)
+
+
+def test_a_wide_scene_is_shown_whole_whatever_the_seed(tmp_path: Path) -> None:
+    wide = tmp_path / "wide.jpg"
+    Image.new("RGB", (768, 449), "teal").save(wide)
+    scene = Part("Zócalo", ["Zócalo"], Source("wide", wide), [])
+    for seed in range(12):
+        made = make({"background": "could_be_anywhere"}, seed=str(seed), background=scene)
+        assert "More of the background is shown" in " ".join(made.changes)
 
 
 @pytest.fixture(autouse=True)

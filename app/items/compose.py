@@ -84,7 +84,8 @@ def compose(
         partial.mkdir(parents=True)
         _copy_sources(seeds, partial, photos)
         for sheet in _SHEETS:
-            _write_sheet(partial, sheet, [item for item in planted if item.claimed.sheet == sheet], seed)
+            if rows := [item for item in planted if item.claimed.sheet == sheet]:  # no import takes an empty table
+                _write_sheet(partial, sheet, rows, seed)
         _draw_all(partial, [item.shown for item in planted], seed, processes or len(os.sched_getaffinity(0)), progress)
         if truth is not None:
             write_truth(truth, planted)

@@ -22,8 +22,20 @@ Text = Annotated[str, Form()]
 
 
 @router.get("/releases", name="releases:index")
-def index(request: Request, session: SessionDep, account: Researcher) -> Response:
-    return _index(request, session, account)
+def index(request: Request, session: SessionDep, account: Researcher, again: str = "") -> Response:
+    """`again` is the number of a release that failed: the form then holds what was asked for."""
+    return _index(request, session, account, typed=_asked(session, again) if again else None)
+
+
+def _asked(session: Session, version: str) -> dict[str, str]:
+    release, campaign, _ = service.show(session, version)
+    return {
+        "campaign": campaign.slug,
+        "version": release.version,
+        "splits": ",".join(f"{name}={share:g}" for name, share in release.splits.items()),
+        "seed": str(release.seed),
+        "allow_simulated": "true" if release.includes_simulated else "",
+    }
 
 
 def _index(

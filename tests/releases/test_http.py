@@ -53,6 +53,16 @@ def published(world: World) -> None:
     build_now(world.engine, world.settings, world.storage, world.slug, "1.0.0", splits=ALL)
 
 
+def test_what_failed_is_asked_for_again_as_it_was(world: World, as_role: As) -> None:
+    body = {"campaign": world.slug, "version": "1.0.0", "splits": "test=0.25,train=0.75", "seed": "7"}
+    admin = as_role(Role.ADMIN)
+    assert admin.post("/releases", data=body).status_code == 303
+    form = admin.get("/releases?again=1.0.0").text
+    for name, value in body.items():
+        assert f'<option value="{value}" selected>' in form if name == "campaign" else f'value="{value}"' in form
+    assert admin.get("/releases?again=9.9.9").status_code == 404
+
+
 def work(world: World) -> None:
     """What the worker would do now."""
     with transaction(world.engine) as session:

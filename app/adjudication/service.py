@@ -110,6 +110,11 @@ def settle(
         raise Invalid(
             "This says the same as the decision that is appealed against; to keep to it, uphold it with a reply."
         )
+    if item.status in FINAL and not appeals and not reason and not _changes(before, chosen, said):
+        raise Invalid(
+            "This says the same as the decision that stands; change an answer, or say in a note why you confirm it.",
+            fields={"note": "Say why you confirm it, or change an answer."},
+        )
     clean_text(note, wanted=asked_why or ("Say why: whoever appealed reads it." if appeals else None))
     decision = Decision(
         item_id=item.id,

@@ -185,7 +185,7 @@ def test_an_item_of_another_campaign_looks_absent(
     other = make_item(session, make_campaign(session, "other"))
     assert browse(admin).get(f"/campaigns/sample/items/{other.id}").status_code == 404
     assert browse(admin).get(f"/campaigns/sample/items/{uuid.uuid4()}").status_code == 404
-    assert browse(admin).get("/campaigns/sample/items/not-an-id").status_code == 422
+    assert browse(admin).get("/campaigns/sample/items/not-an-id").status_code == 404
 
 
 def test_settling_leads_on_to_the_next_disputed_item(

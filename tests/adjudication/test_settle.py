@@ -24,6 +24,7 @@ from app.errors import Invalid, NotFound
 from app.gold.service import KnownOtherwise, withdraw
 from app.items.models import Gold, Item, Status, Subtask
 from app.judgments.models import Decision, Judgment, Method
+from app.judgments.service import question_keys
 from tests.adjudication.conftest import NO, UNSURE, judge
 from tests.factories import make_account, make_campaign, make_item
 
@@ -106,6 +107,15 @@ def test_nothing_is_taken_back_to_what_known_answers_deny(session: Session, admi
 def test_an_item_decided_by_the_rule_can_be_overturned(session: Session, admin: Account, approved: Item) -> None:
     settle(session, admin, approved.id, "rejected", "The caption is wrong.")
     assert approved.status is Status.REJECTED
+
+
+def test_a_decision_is_confirmed_only_with_a_word(session: Session, admin: Account, approved: Item) -> None:
+    answers = dict.fromkeys(question_keys(approved.subtask), "yes")
+    with pytest.raises(Invalid, match="the same as the decision that stands"):
+        settle(session, admin, approved.id, "", " ", ruling=Ruling(answers, {}))
+    assert len(decisions(session, approved)) == 1
+    settle(session, admin, approved.id, "", "I know this dish.", ruling=Ruling(answers, {}))
+    assert len(decisions(session, approved)) == 2
 
 
 def test_a_pending_item_is_not_settled(session: Session, campaign: Campaign, admin: Account) -> None:

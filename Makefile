@@ -11,7 +11,7 @@ PIP_INSTALL_LOCK := $(PIP_INSTALL) --no-deps --require-hashes
 .PHONY: help install demo test check format lock bench clean
 
 help: ## List these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Terroir needs Python 3.11 or newer; set PYTHON=/path/to/python3.11."; exit 1; }
@@ -43,6 +43,10 @@ test: $(VENV)/.installed-dev ## Run every check and every test
 	@$(MAKE) --jobs=2 check $(VENV)/.installed-gpu browser
 	@# Three workers on two cores: tests of servers and browsers mostly wait.
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -q $(COVERAGE)
+
+.PHONY: test-thorough
+test-thorough: ## The same with every seed of what is killed when, and a larger crowd: ten minutes more
+	@THOROUGH=1 $(MAKE) test
 
 .PHONY: coverage
 coverage: ## The same, and which lines and branches no test reaches: twice as long

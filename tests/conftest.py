@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +21,7 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from app.accounts import passwords
-from app.accounts.access import COOKIE
+from app.accounts.access import COOKIE, Keys
 from app.accounts.models import Account
 from app.accounts.service import issue_token
 from app.db import driver_url, make_engine
@@ -178,9 +179,25 @@ def app(session: Session, settings: Settings) -> FastAPI:
     return app_within(session, settings)
 
 
-def app_within(session: Session, settings: Settings) -> FastAPI:
+@lru_cache(maxsize=1)
+def _only_app() -> FastAPI:
+    with tempfile.TemporaryDirectory() as home:
+        return create_app(Settings(home=Path(home), _env_file=None), sa.create_engine("postgresql+psycopg://"))  # type: ignore[call-arg]
+
+
+def app_with(settings: Settings, engine: sa.Engine) -> FastAPI:
+    """The application with these parts. It is one for all tests of a process, as building its routes takes longer than
+    most tests: whoever adds a route to it makes one of their own."""
+    app = _only_app()
+    app.state.settings, app.state.engine = settings, engine
+    app.state.storage, app.state.keys = storage_for(settings), Keys(settings)
+    app.dependency_overrides.clear()
+    return app
+
+
+def app_within(session: Session, settings: Settings, app: FastAPI | None = None) -> FastAPI:
     """The application, working inside the test's transaction: a request that fails is undone alone."""
-    app = create_app(settings, session.get_bind().engine)
+    app = app or app_with(settings, session.get_bind().engine)
 
     def in_the_tests_transaction() -> Iterator[Session]:
         savepoint = session.begin_nested()

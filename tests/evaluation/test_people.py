@@ -28,7 +28,7 @@ from app.releases.service import get_release
 from app.settings import Settings
 from app.storage import storage_for
 from tests.adjudication.conftest import judge
-from tests.conftest import open_browser
+from tests.conftest import app_with, open_browser
 from tests.factories import make_account, make_campaign
 from tests.judgments.answers import answer
 from tests.releases.conftest import START, World
@@ -200,7 +200,7 @@ def test_a_run_that_ends_later_is_seen(scene: Scene) -> None:
 
 @pytest.fixture
 def app(scene: Scene) -> FastAPI:
-    return create_app(scene.world.settings, scene.engine)
+    return app_with(scene.world.settings, scene.engine)
 
 
 Browse = Callable[[Role], TestClient]

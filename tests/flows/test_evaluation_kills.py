@@ -48,6 +48,7 @@ from tests.evaluation.ray_machines import MARKS, Machines, free_gpus, machines
 from tests.evaluation.tiny_vlm import DISHES as COLOURS
 from tests.evaluation.tiny_vlm import MAX_TOKENS, picture, tiny_vlm
 from tests.releases import conftest as kitchen
+from tests.thorough import seeds
 
 pytest.importorskip("ray", reason="the extra gpu is not installed")
 pytestmark = MARKS
@@ -215,7 +216,7 @@ def at_random(seed: int, folder: Path, strike: Callable[[], Any]) -> threading.T
     return thread
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(range(4), 2))
 def test_terroir_evaluate_goes_on_where_it_was_killed(house: House, tmp_path: Path, seed: int) -> None:
     setup = setup_of(tmp_path, Scenario(seconds=0.1, answers=SAID))
     listed = tmp_path / "models.toml"
@@ -233,7 +234,7 @@ def test_terroir_evaluate_goes_on_where_it_was_killed(house: House, tmp_path: Pa
     assert_undisturbed(house, run.id, tmp_path, asked_again=CHUNK + UNDER_WAY)
 
 
-@pytest.mark.parametrize("seed", range(4, 11))
+@pytest.mark.parametrize("seed", seeds(range(4, 11), 3))
 def test_an_engine_that_is_killed_costs_no_more_than_its_batch(house: House, tmp_path: Path, seed: int) -> None:
     def strike() -> None:
         os.kill(random.Random(seed).choice(sorted(fake_engine.pids(tmp_path))), signal.SIGKILL)
@@ -246,7 +247,7 @@ def test_an_engine_that_is_killed_costs_no_more_than_its_batch(house: House, tmp
     assert len(fake_engine.pids(tmp_path)) >= ENGINES_THERE
 
 
-@pytest.mark.parametrize("seed", range(11, 15))
+@pytest.mark.parametrize("seed", seeds(range(11, 15), 2))
 def test_a_machine_that_is_killed_costs_no_more_than_its_engines_batch(
     house: House, cluster: Machines, tmp_path: Path, seed: int
 ) -> None:
@@ -258,9 +259,9 @@ def test_a_machine_that_is_killed_costs_no_more_than_its_engines_batch(
 
 
 def test_workers_that_are_killed_one_after_the_other_lose_nothing(house: House, tmp_path: Path) -> None:
-    """Seeds 15 to 19: a run each, begun by a worker that dies of it; the next ones bring it back, beside their own."""
+    """A run for each seed, begun by a worker that dies of it; the next ones bring it back, beside their own."""
     waiting: dict[uuid.UUID, Path] = {}
-    for seed in range(15, 20):
+    for seed in seeds(range(15, 20), 3):
         folder = tmp_path / str(seed)
         folder.mkdir()
         waiting[queue(house, setup_of(folder, Scenario(seconds=0.1, answers=SAID)))] = folder

@@ -23,8 +23,9 @@ from app.db.schema import migrate
 from tests.factories import make_campaign, make_food
 from tests.flows.load_client import Client
 from tests.live import Installation, fresh_home
+from tests.thorough import IS_THOROUGH
 
-ITEMS = 2000
+ITEMS = 2000 if IS_THOROUGH else 800
 CLIENTS = 50
 KILLED = 6
 PROCESSES = 3

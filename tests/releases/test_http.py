@@ -14,10 +14,10 @@ from app.accounts.models import Role
 from app.accounts.service import issue_token
 from app.db import transaction
 from app.jobs import Job, run_job
-from app.main import create_app
 from app.releases import jobs as release_jobs
 from app.releases.downloads import Unsatisfiable, wanted_span
 from app.releases.publish import build_now
+from tests.conftest import app_with
 from tests.factories import make_account, make_campaign
 from tests.releases.conftest import World
 
@@ -29,7 +29,7 @@ FILE = "/api/v1/releases/1.0.0/files/images/SF/000.jpg"
 
 @pytest.fixture
 def app(world: World) -> FastAPI:
-    return create_app(world.settings, world.engine)
+    return app_with(world.settings, world.engine)
 
 
 @pytest.fixture

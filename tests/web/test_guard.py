@@ -16,15 +16,16 @@ from app.db import make_engine
 from app.main import create_app
 from app.settings import Settings
 from app.web.session import SessionDep
-from tests.conftest import SignIn, open_browser
+from tests.conftest import SignIn, app_within, open_browser
 from tests.factories import make_account, make_campaign
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing?connect_timeout=2"
 
 
 @pytest.fixture
-def broken(app: FastAPI) -> Iterator[TestClient]:
+def broken(session: Session, settings: Settings) -> Iterator[TestClient]:
     """A browser of an application with a fault at /boom and /api/v1/boom."""
+    app = app_within(session, settings, create_app(settings, session.get_bind().engine))
 
     @app.get("/boom")
     @app.get("/api/v1/boom")

@@ -308,11 +308,11 @@ def test_a_server_that_only_fails_is_given_up_in_bounded_time() -> None:
 
 
 def test_after_failures_in_a_row_one_request_at_a_time_probes() -> None:
-    """The server is down for a second, as everybody notices; then all go on at full breadth."""
-    down_until = time.monotonic() + 1.2
+    """The server is down for a while, as everybody notices; then all go on at full breadth."""
+    down_until = time.monotonic() + 4
 
     def script(request: Request) -> Scripted:
-        time.sleep(0.2)
+        time.sleep(0.3)
         return refused(503) if request.at < down_until else PHO
 
     with serving(script) as server, engine_for(server, in_flight=16) as engine:
@@ -320,7 +320,8 @@ def test_after_failures_in_a_row_one_request_at_a_time_probes() -> None:
     assert all(reply.error is None for reply in replies)
     down = [request for request in server.requests if request.at < down_until]
     assert max(request.at_once for request in down) >= 8
-    probes = [request for request in down if request.number >= 16]
+    all_are_back = server.requests[15].at + 0.5  # on a busy machine not at the same moment
+    probes = [request for request in down if request.number >= 16 and request.at > all_are_back]
     assert 1 <= len(probes) <= 6
     assert all(request.at_once == 1 for request in probes)
     up = server.requests[len(down) :]

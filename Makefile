@@ -3,7 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Python compiles what it imports; compiling all that is installed takes half a minute more.
+# Python compiles what it imports, and keeps it: else each of the tests' hundreds of processes would compile it all again.
+unexport PYTHONDONTWRITEBYTECODE
+# Compiling all that is installed takes half a minute more.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # The locks name everything that is needed, so nothing is left to resolve.
 PIP_INSTALL_LOCK := $(PIP_INSTALL) --no-deps --require-hashes

@@ -72,6 +72,11 @@ def open_card(installation: Installation, page: Page) -> None:
     expect(page.locator("[data-judge-form]")).to_be_visible()
 
 
+def expect_ahead(page: Page) -> None:
+    """Waits until the next three are there, too: on a busy machine that is later than the first."""
+    expect(page.locator("[data-judging]")).to_have_attribute("data-loaded", "3")
+
+
 def claim_on(page: Page) -> str:
     claim = page.locator("#card").get_attribute("data-claim")
     assert claim is not None

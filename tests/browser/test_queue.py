@@ -12,6 +12,7 @@ from tests.browser.judging import (
     answer,
     answers_of,
     claim_on,
+    expect_ahead,
     expect_outbox,
     judge_page,
     open_card,
@@ -246,6 +247,7 @@ def test_back_and_forth_never_shows_an_answered_card_again(installation: Install
 def test_skipping_waits_in_the_same_row(installation: Installation, chromium: Browser) -> None:
     sky = visitor(installation, chromium, "sky")
     page = sky.page
+    expect_ahead(page)
     sky.context.set_offline(True)
     skipped, broken = claim_on(page), ""
     page.keyboard.press("s")
@@ -266,6 +268,7 @@ def test_skipping_waits_in_the_same_row(installation: Installation, chromium: Br
 def test_leaving_lets_the_images_ahead_go_but_not_the_one_begun(installation: Installation, chromium: Browser) -> None:
     lea = visitor(installation, chromium, "lea")
     page = lea.page
+    expect_ahead(page)
     begun = claim_on(page)
     page.keyboard.press("u")
     page.goto(f"{installation.address}/account")

@@ -5,7 +5,17 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.judging import answer, answers_of, claim_on, expect_outbox, open_card, query, tasting, visitor
+from tests.browser.judging import (
+    answer,
+    answers_of,
+    claim_on,
+    expect_ahead,
+    expect_outbox,
+    open_card,
+    query,
+    tasting,
+    visitor,
+)
 from tests.live import Installation
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("strip")]
@@ -66,6 +76,7 @@ def test_an_answer_is_changed_from_the_strip(installation: Installation, chromiu
 def test_an_answer_that_still_waits_is_changed_before_it_is_sent(installation: Installation, chromium: Browser) -> None:
     wes = visitor(installation, chromium, "wes")
     page = wes.page
+    expect_ahead(page)
     wes.context.set_offline(True)
     first, second = answer(page), answer(page)
     expect(page.locator(entry(page, first))).to_have_attribute("data-state", "waiting")

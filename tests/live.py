@@ -87,3 +87,16 @@ class Installation:
                 account = accounts.find(session, email) or accounts.open_account(session, email, role)
                 link = Keys(settings).link_for(account)
         return f"{self.address}/sign-in/link/{link}"
+
+
+@contextmanager
+def few(folder: Path, items: int) -> Iterator[Installation]:
+    """A server whose campaign `few` holds the demo's first items of one food, for two people each."""
+    table = folder / "sf.csv"
+    source = DEMO / "culturemix" / "metadata" / "sf.csv"
+    table.write_text("".join(source.read_text().splitlines(keepends=True)[: items + 1]))
+    with fresh_home() as home:
+        found = Installation(home)
+        found.run("import", table, "--images", DEMO / "culturemix", "--campaign", "few", "--policy", "fixed-2")
+        with found.started("serve"):
+            yield found

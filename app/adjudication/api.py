@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from app.accounts.access import Admin, Researcher, SignedIn
 from app.accounts.models import Role
 from app.adjudication import overview
-from app.adjudication.events import progress_events, require_place
+from app.adjudication.events import require_place, stream
 from app.campaigns import service as campaigns
 from app.db import transaction
 from app.errors import Invalid
@@ -129,8 +129,4 @@ def events(request: Request, slug: str, session: SessionDep, account: Researcher
         with transaction(engine) as fresh:
             return _progress(fresh, slug)
 
-    return StreamingResponse(
-        progress_events(campaign_id, read),
-        media_type="text/event-stream",
-        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
-    )
+    return stream(campaign_id, read)

@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+from starlette.responses import StreamingResponse
 
 from app.errors import NotFound, TooMany
 
@@ -61,6 +62,17 @@ def require_place() -> None:
     """Raises TooMany when this process has streams enough."""
     if _open >= MAX_STREAMS:
         raise TooMany("Too many programs follow progress here; ask GET /api/v1/campaigns/{slug} now and then instead.")
+
+
+def stream(
+    key: Hashable, read: Callable[[], dict[str, Any]], *, event: str = "progress", every: float | None = None
+) -> StreamingResponse:
+    """`progress_events` as a response that no proxy keeps back."""
+    return StreamingResponse(
+        progress_events(key, read, event=event, every=every),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+    )
 
 
 async def progress_events(

@@ -1,6 +1,7 @@
 """An annotator's page of their own work."""
 
 import uuid
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
@@ -42,7 +43,7 @@ def work_file(session: SessionDep, account: Annotator, name: str) -> Response:
         return figure_file(
             name,
             {"days": lambda: views.days_table(found)},
-            {key: lambda chart=chart: chart for key, chart in charts.items()},  # type: ignore[misc]
+            {key: partial(charts.__getitem__, key) for key in charts},
             "own work, by UTC day",
             "terroir-work",
             stamp="source",

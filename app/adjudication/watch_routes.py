@@ -13,7 +13,7 @@ from app.accounts.access import Admin
 from app.adjudication import watch
 from app.adjudication.agreement.memory import remembered
 from app.adjudication.agreement.words import QUESTIONS
-from app.adjudication.events import progress_events, require_place
+from app.adjudication.events import require_place, stream
 from app.adjudication.watch import Watched
 from app.adjudication.watch_views import charts_of, tables_of
 from app.campaigns import service as campaigns
@@ -89,11 +89,7 @@ def events(request: Request, session: SessionDep, admin: Admin, slug: str) -> St
             campaigns.get(fresh, slug)
             return {"mark": watch.moment(fresh, campaign_id, now()).mark}
 
-    return StreamingResponse(
-        progress_events(("watch", campaign_id), read, event="watch", every=LOOK_SECONDS),
-        media_type="text/event-stream",
-        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
-    )
+    return stream(("watch", campaign_id), read, event="watch", every=LOOK_SECONDS)
 
 
 @router.get("/{name}", name="adjudication:watch_file")

@@ -1,6 +1,10 @@
 """Judged items, and the people who look at them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
+import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.accounts.models import Account, Role
@@ -65,3 +69,19 @@ def disputed(session: Session, campaign: Campaign) -> Item:
     item = make_item(session, campaign, Subtask.SFB, key="SFB/disputed.jpg")
     judge(session, campaign, item, {}, UNSURE, NO)
     return item
+
+
+@contextmanager
+def statements(session: Session) -> Iterator[list[str]]:
+    """The SQL of what is done meanwhile."""
+    said: list[str] = []
+
+    def note(*event: object) -> None:
+        said.append(str(event[2]))
+
+    engine = session.get_bind().engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)

@@ -1,12 +1,9 @@
 """What the watching page costs: it reads votes only when something is new, and asks as often however much there is."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from sqlmodel import Session
 from starlette.testclient import TestClient
 
@@ -18,7 +15,7 @@ from app.campaigns.models import Campaign, CampaignStatus
 from app.claims import service as claims
 from app.items.models import ImportBatch, Item
 from app.judgments.service import submit
-from tests.adjudication.conftest import NO, judge
+from tests.adjudication.conftest import NO, judge, statements
 from tests.conftest import SignIn
 from tests.factories import make_account, make_item
 from tests.judgments.answers import all_yes
@@ -39,21 +36,6 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> None:
     """No minute passes between two requests."""
     at = watch_routes.now()
     monkeypatch.setattr(watch_routes, "now", lambda: at)
-
-
-@contextmanager
-def statements(session: Session) -> Iterator[list[str]]:
-    said: list[str] = []
-
-    def note(*event: object) -> None:
-        said.append(str(event[2]))
-
-    engine = session.get_bind().engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield said
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
 
 
 def test_what_is_new_has_another_mark(session: Session, campaign: Campaign, disputed: Item, admin: Account) -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from app.accounts.models import Role
 from tests.browser.conftest import Visitor
 from tests.browser.stage import LOOKS, WIDE
-from tests.live import DEMO, Installation, fresh_home
+from tests.live import Installation, few
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("adjudicate")]
 
@@ -20,16 +20,10 @@ ANSWERS = {"ana": {"answer": "yes"}, "ben": {"answer": "no", "reasons": ["other_
 @pytest.fixture(scope="module")
 def installation(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Three items, each disputed on its dish."""
-    table = tmp_path_factory.mktemp("files") / "sf.csv"
-    source = DEMO / "culturemix" / "metadata" / "sf.csv"
-    table.write_text("".join(source.read_text().splitlines(keepends=True)[: ITEMS + 1]))
-    with fresh_home() as home:
-        found = Installation(home)
-        found.run("import", table, "--images", DEMO / "culturemix", "--campaign", "few", "--policy", "fixed-2")
-        with found.started("serve"):
-            for name, answer in ANSWERS.items():
-                judge_all(found, chromium, name, answer)
-            yield found
+    with few(tmp_path_factory.mktemp("files"), ITEMS) as found:
+        for name, answer in ANSWERS.items():
+            judge_all(found, chromium, name, answer)
+        yield found
 
 
 def judge_all(installation: Installation, chromium: Browser, name: str, answer: dict[str, object]) -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import APIRequestContext, Browser, Page, expect
 
 from app.accounts.models import Role
 from tests.browser.conftest import Visitor
-from tests.live import DEMO, Installation, fresh_home
+from tests.live import Installation, few
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("watch")]
 
@@ -17,14 +17,8 @@ ITEMS = 5
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    table = tmp_path_factory.mktemp("files") / "sf.csv"
-    source = DEMO / "culturemix" / "metadata" / "sf.csv"
-    table.write_text("".join(source.read_text().splitlines(keepends=True)[: ITEMS + 1]))
-    with fresh_home() as home:
-        found = Installation(home)
-        found.run("import", table, "--images", DEMO / "culturemix", "--campaign", "few", "--policy", "fixed-2")
-        with found.started("serve"):
-            yield found
+    with few(tmp_path_factory.mktemp("files"), ITEMS) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

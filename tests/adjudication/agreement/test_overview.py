@@ -3,12 +3,9 @@
 import csv
 import io
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 
 import pytest
-import sqlalchemy as sa
 from sqlmodel import Session, select
 
 from app.accounts.models import Account
@@ -22,7 +19,7 @@ from app.judgments.rater_models import latest_models
 from app.judgments.tally_models import RaterModelFit, TallyState
 from app.judgments.votes import Counts, document_of
 from tests.adjudication.agreement.counted import counted
-from tests.adjudication.conftest import judge
+from tests.adjudication.conftest import judge, statements
 from tests.conftest import SignIn
 from tests.factories import make_item
 
@@ -187,21 +184,6 @@ def test_every_chart_and_table_is_a_file(browse: SignIn, researcher: Account, ap
     for name in ("figures-background.svg", "trend-background.svg"):
         assert client.get(f"{ADDRESS}/overview/{name}").text.count("<svg") > 1
     assert client.get(f"{ADDRESS}/overview/trend-food2_origin.svg").status_code == 404
-
-
-@contextmanager
-def statements(session: Session) -> Iterator[list[str]]:
-    said: list[str] = []
-
-    def note(*event: object) -> None:
-        said.append(str(event[2]))
-
-    engine = session.get_bind().engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield said
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
 
 
 def test_an_unchanged_page_is_told_so_without_looking_at_any_vote(

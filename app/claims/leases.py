@@ -149,22 +149,30 @@ class Seat(NamedTuple):
     is_surplus: bool = False
 
 
+_IS_PAUSED = sa.text(
+    "SELECT paused_at IS NOT NULL FROM pool_member WHERE campaign_id = :campaign AND account_id = :account"
+)
+
+
 def seat(session: Session, claim: Claim, item: Item) -> Seat:
     """Where a first answer is counted; both rows are locked by the caller, who keeps what is returned.
 
     An open lease has its place. One that had lapsed takes a free one again if there is one, an insider's one of those
-    kept for insiders. A test never has one; it is surplus as others are (`lapsing`). Raises LeaseGone for what was
-    given back.
+    kept for insiders; so does what was skipped and is answered after all, but not while its annotator is paused. A test
+    never has one; it is surplus as others are (`lapsing`). Raises LeaseGone for what was given back.
     """
     if claim.state is ClaimState.OPEN:
         return Seat(claim.slot, item.held, item.reserved, claim.is_insider)
-    if claim.state in (ClaimState.SKIPPED, ClaimState.RELEASED):
+    if claim.state is ClaimState.RELEASED:
         raise LeaseGone(Sentence("You gave this item back, so it takes no answer from this claim; ask for the next."))
     # What is asked of the database is the same for both kinds.
     has_room, is_insider = would_have_room(session, claim), False
     if not claim.is_test:
         is_insider = claim.is_insider and item.reserved > 0
         has_room = item.status is Status.PENDING and (is_insider or item.held + item.reserved < item.wanted)
+    if claim.state is ClaimState.SKIPPED:
+        scope = {"campaign": claim.campaign_id, "account": claim.account_id}
+        has_room = has_room and not session.execute(_IS_PAUSED, scope).scalar()
     slot = free_slot(session, item) if has_room else None
     if slot is None or claim.is_test:
         return Seat(None, item.held, item.reserved, is_surplus=not has_room)

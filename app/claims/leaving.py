@@ -20,14 +20,15 @@ class SetAside(NamedTuple):
     n_leases: int
 
 
-# In the order of their ids, a batch at a time: two who are set aside at once wait for each other and never in a ring.
+# With what was skipped: an answer to it may be on its way. In the order of their ids, a batch at a time: two who are
+# set aside at once wait for each other and never in a ring.
 _LOCK_ITEMS = sa.text(
     """
     SELECT item.id FROM item
     WHERE item.id > :after AND item.id IN (
         SELECT claim.item_id FROM claim JOIN item ON item.id = claim.item_id
         WHERE claim.campaign_id = :campaign AND claim.account_id = :account
-          AND (claim.state IN ('open', 'expired')
+          AND (claim.state IN ('open', 'expired', 'skipped')
             OR claim.state = 'judged' AND claim.slot IS NOT NULL AND item.status = 'pending'))
     ORDER BY item.id LIMIT :limit
     FOR NO KEY UPDATE

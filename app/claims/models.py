@@ -3,6 +3,7 @@
 import enum
 import uuid
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -16,6 +17,10 @@ class ClaimState(enum.StrEnum):
     SKIPPED = "skipped"
     RELEASED = "released"
     EXPIRED = "expired"
+
+
+DISTRESSING: Final = "distressing"
+"""The `reason` of whoever skipped an image so as not to have it before their eyes."""
 
 
 class Claim(SQLModel, table=True):

@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 from app.accounts.models import Account
 from app.campaigns.models import Campaign
 from app.claims.left import remaining
-from app.claims.models import Claim, ClaimState
+from app.claims.models import DISTRESSING, Claim, ClaimState
 from app.db import now
 
 __all__ = ["DayCount", "judged_by", "previous_claim", "remaining"]
@@ -35,10 +35,12 @@ def judged_by(session: Session, account: Account, campaign: Campaign) -> DayCoun
 
 
 def previous_claim(session: Session, account: Account, campaign: Campaign, before: Claim | None = None) -> Claim | None:
-    """The annotator's judged item before this one (or their latest), for the way back."""
+    """The item the annotator judged or skipped before this one (or their latest), for the way back."""
+    is_skipped = sa.and_(col(Claim.state) == ClaimState.SKIPPED, col(Claim.reason).is_distinct_from(DISTRESSING))
+    passed = sa.or_(col(Claim.state) == ClaimState.JUDGED, is_skipped)
     statement = (
         select(Claim)
-        .where(Claim.account_id == account.id, Claim.campaign_id == campaign.id, Claim.state == ClaimState.JUDGED)
+        .where(Claim.account_id == account.id, Claim.campaign_id == campaign.id, passed)
         .order_by(col(Claim.ended_at).desc(), col(Claim.id))
     )
     if before is not None and before.ended_at is not None:

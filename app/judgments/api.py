@@ -119,6 +119,7 @@ def heartbeat(claim_id: uuid.UUID, session: SessionDep, account: Annotator, sett
 
 @router.delete("/claims/{claim_id}", status_code=204, response_class=Response)
 def give_back(claim_id: uuid.UUID, session: SessionDep, account: Sender, body: GiveBack | None = None) -> None:
-    """Gives the item back. With a reason it counts as skipped and is not offered to you again."""
+    """Gives the item back. With a reason it counts as skipped and is not offered to you again;
+    a judgment that comes later all the same counts while there is room."""
     reason = body.reason if body else None
     claims.give_back(session, account, claim_id, reason=reason, skip=reason is not None)

@@ -69,11 +69,13 @@ def submit(
 @router.get("/judge/{slug}/claims/{claim_id}", name="judgments:revise")
 def revise(request: Request, session: SessionDep, account: Annotator, slug: str, claim_id: uuid.UUID) -> Response:
     """An own earlier answer, to look at or, until its item is decided, to change; or an image that still waits for
-    one: its answer may be on the way."""
+    one: its answer may be on the way, or it was skipped."""
     campaign = campaigns.get(session, slug)
     claim = claims.lock(session, account, claim_id).claim
-    if claim.state in (ClaimState.SKIPPED, ClaimState.RELEASED):
+    if claim.state is ClaimState.RELEASED:
         raise Gone(Sentence("You gave this image back, so there is no answer of yours to change."))
+    if claim.state is ClaimState.SKIPPED:
+        return card_page(request, session, account, campaign, claim, editing=True, skipped=True)
     if claim.judgment_id is None:
         return card_page(request, session, account, campaign, claim)
     latest = service.latest_judgment(session, claim)

@@ -14,7 +14,7 @@ from app.accounts.models import Account
 from app.campaigns.models import Campaign
 from app.claims import queries as work
 from app.claims import service as claims
-from app.claims.models import Claim
+from app.claims.models import DISTRESSING, Claim
 from app.errors import Sentence
 from app.items.cards import local_name
 from app.judgments import preferences
@@ -26,7 +26,7 @@ from app.web.render import render
 SKIP_REASONS = (
     ("cannot_tell", Sentence("I can't tell from this image")),
     ("unknown_region", Sentence("I don't know this region's food")),
-    ("distressing", Sentence("I'd rather not judge this image")),
+    (DISTRESSING, Sentence("I'd rather not judge this image")),
 )
 ANSWER_WORDS = (("yes", Sentence("Yes")), ("no", Sentence("No")), ("unsure", Sentence("Unsure")))
 SAID = {"yes": Sentence("yes"), "no": Sentence("no"), "unsure": Sentence("unsure")}
@@ -45,10 +45,11 @@ def card_page(
     draft: Mapping[str, Any] | None = None,
     errors: Mapping[str, str] | None = None,
     editing: bool = False,
+    skipped: bool = False,
     frozen: str | None = None,
     status: int = 200,
 ) -> Response:
-    """The page with one card, or with the reason why there is none. `editing`: an earlier answer is on it."""
+    """The page with one card, or with the reason why there is none. `editing`: it was answered or `skipped` before."""
     before = work.previous_claim(session, account, campaign, shown if editing else None)
     return render(
         request,
@@ -61,6 +62,7 @@ def card_page(
         draft=draft,
         errors=errors,
         editing=editing,
+        skipped=skipped,
         frozen=frozen,
         n_unread=len(messages.received(session, account, only_unread=True)),
         **around(session, account, campaign, remaining),
@@ -88,6 +90,7 @@ def more_cards(
         draft=None,
         errors=None,
         editing=False,
+        skipped=False,
         frozen=None,
         **around(session, account, campaign, remaining),
     )

@@ -111,7 +111,7 @@ function confirm() {
 }
 
 function skip() {
-  const details = $("[data-skip]");
+  const details = $(".judge:not(.is-earlier) [data-skip]");
   if (!details) return;
   details.open = true;
   details.scrollIntoView({ block: "nearest" });
@@ -145,7 +145,7 @@ const ACTIONS = {
   unsure: () => press("unsure"),
   back: () => $("[data-back]:not([hidden])")?.click(),
   skip,
-  broken: () => $("[data-broken]")?.click(),
+  broken: () => $(".judge:not(.is-earlier) [data-broken]")?.click(),
   pause: togglePause,
 };
 const HELP = ["?", "؟"]; // the same mark on an Arabic keyboard

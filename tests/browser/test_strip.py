@@ -96,6 +96,77 @@ def test_an_answer_that_still_waits_is_changed_before_it_is_sent(installation: I
     wes.context.close()
 
 
+def test_a_skip_by_mistake_is_taken_back(installation: Installation, chromium: Browser) -> None:
+    sam = visitor(installation, chromium, "sam")
+    page = sam.page
+    expect_ahead(page)
+    skipped = claim_on(page)
+    page.keyboard.press("x")
+    expect(page.locator("#card")).not_to_have_attribute("data-claim", skipped)
+    begun = claim_on(page)
+    expect_outbox(page, "All sent")
+    expect(page.locator(entry(page, skipped))).to_have_attribute("data-state", "skipped")
+    page.keyboard.press("b")
+    expect(page.locator("#card")).to_have_attribute("data-claim", skipped)
+    expect(page.get_by_text("You skipped this image. You can still answer.")).to_be_visible()
+    assert sam.serious_faults() == []
+    page.keyboard.press("x")  # once is enough
+    assert claim_on(page) == skipped
+    assert answer(page) == skipped
+    expect(page.locator("#card")).to_have_attribute("data-claim", begun)
+    expect_outbox(page, "All sent")
+    expect(page.locator(entry(page, skipped))).to_have_attribute("data-state", "sent")
+    expect(page.locator(".judge [data-today]")).to_have_text("1")
+
+    sam.context.set_offline(True)
+    page.keyboard.press("x")
+    expect(page.locator("#card")).not_to_have_attribute("data-claim", begun)
+    expect_outbox(page, "Offline · 1 waits")
+    page.keyboard.press("b")
+    expect(page.locator("#card")).to_have_attribute("data-claim", begun)
+    answer(page)
+    expect_outbox(page, "Offline · 1 waits")
+    sam.context.set_offline(False)
+    expect_outbox(page, "All sent")
+    assert [str(row.claim_id) for row in answers_of(installation, "sam")] == [skipped, begun]
+
+    page.reload()  # then the card comes from the server
+    expect_ahead(page)
+    last = claim_on(page)
+    page.keyboard.press("x")
+    expect(page.locator("#card")).not_to_have_attribute("data-claim", last)
+    expect_outbox(page, "All sent")
+    page.reload()
+    page.locator(f"{entry(page, last)} a").click()
+    expect(page.get_by_text("You skipped this image. You can still answer.")).to_be_visible()
+    answer(page)
+    expect_outbox(page, "All sent")
+    assert len(answers_of(installation, "sam")) == 3
+    sam.context.close()
+
+
+def test_what_one_would_rather_not_judge_is_not_in_the_strip(installation: Installation, chromium: Browser) -> None:
+    dis = visitor(installation, chromium, "dis")
+    page = dis.page
+    expect_ahead(page)
+    skipped = claim_on(page)
+    dis.context.set_offline(True)
+    page.keyboard.press("s")
+    page.get_by_label("I'd rather not judge this image").check()
+    page.get_by_role("button", name="Skip this image").click()
+    expect(page.locator("#card")).not_to_have_attribute("data-claim", skipped)
+    expect_outbox(page, "Offline · 1 waits")
+    expect(page.locator("[data-strip-entry]")).to_have_count(0)
+    dis.context.set_offline(False)
+    expect_outbox(page, "All sent")
+    answered = answer(page)
+    expect_outbox(page, "All sent")
+    page.reload()
+    expect(page.locator("[data-strip-entry]")).to_have_count(1)
+    expect(page.locator(entry(page, answered))).to_be_visible()
+    dis.context.close()
+
+
 def test_a_frozen_answer_opens_to_look_at_and_says_why(installation: Installation, chromium: Browser) -> None:
     fay = visitor(installation, chromium, "fay")
     page = fay.page

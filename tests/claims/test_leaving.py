@@ -8,6 +8,7 @@ from app.accounts.models import Role
 from app.adjudication.recheck import recheck
 from app.claims import service as claims
 from app.claims.models import ClaimState
+from app.gold import pool
 from app.judgments import service as judgments
 from tests.claims.test_claims import claim, let_expire
 from tests.claims.test_lanes import counts, knows, make_routed
@@ -64,6 +65,20 @@ def test_judgments_from_before_an_item_was_sent_back_stay(session: Session) -> N
     judgments.submit(session, fresh, claim(session, fresh, campaign).claims[0].id, all_yes())
     session.refresh(item)
     assert (item.status.value, item.judged) == ("approved", 2)
+
+
+def test_what_they_skipped_counts_only_once_they_are_back(session: Session) -> None:
+    campaign = make_campaign(session, policy="fixed-1")
+    items = [make_item(session, campaign) for _ in range(2)]
+    spammer, admin = make_account(session), make_account(session, Role.ADMIN)
+    first, second = claim(session, spammer, campaign, count=2).claims
+    for mine in (first, second):
+        claims.give_back(session, spammer, mine.id, reason="cannot_tell", skip=True)
+    pool.pause(session, admin, campaign, spammer.id, "Guesses.", set_aside=True)
+    assert judgments.submit(session, spammer, first.id, all_yes()).status == "surplus"
+    pool.take_back(session, admin, campaign, spammer.id, "They were right.")
+    assert judgments.submit(session, spammer, second.id, all_yes()).status == "counted"
+    assert sorted(counts(session, item) for item in items) == [(0, 0, 0), (1, 0, 1)]
 
 
 def test_what_they_let_lapse_takes_no_answer_any_more(session: Session) -> None:

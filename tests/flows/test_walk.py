@@ -113,6 +113,9 @@ class Walk:
     def judge_late(self) -> None:
         self.answer(ClaimState.EXPIRED)
 
+    def judge_skipped(self) -> None:
+        self.answer(ClaimState.SKIPPED)
+
     def revise(self) -> None:
         self.answer(ClaimState.JUDGED)
 
@@ -176,6 +179,7 @@ class Walk:
             (self.claim, 12),
             (self.judge, 14),
             (self.judge_late, 3),
+            (self.judge_skipped, 2),
             (self.revise, 2),
             (self.extend, 3),
             (self.give_back, 3),

@@ -160,6 +160,20 @@ def page(session: Session, world: World, browse: SignIn) -> list[Sent]:
     return recorder.sent
 
 
+def skipper(session: Session, world: World, browse: SignIn) -> list[Sent]:
+    """An item that is skipped, looked at again and answered after all."""
+    client, recorder, item = browse(world.person), Recorder(world), world.items[0]
+    address = f"/judge/{world.campaign.slug}"
+    client.get(address)
+    claim = session.exec(select(Claim).where(Claim.account_id == world.person.id, Claim.item_id == item.id)).one()
+    recorder.keep(client, "skip", "POST", address, data={"claim_id": str(claim.id), "action": "broken"})
+    recorder.keep(client, "skipped", "GET", f"{address}/claims/{claim.id}")
+    recorder.keep(client, "submit", "POST", address, data=form_of(str(claim.id), item, "no"))
+    recorder.keep(client, "own answer", "GET", f"{address}/claims/{claim.id}")
+    recorder.keep(client, "next card", "GET", address)
+    return recorder.sent
+
+
 def assert_alike(found: list[Sent], expected: list[Sent]) -> None:
     for one, other in zip(found, expected, strict=True):
         assert one == other, one.what
@@ -177,6 +191,13 @@ def test_pages_are_the_same(session: Session, browse: SignIn, kind: str) -> None
     expected = page(session, make_world(session, "ordinary"), browse)
     assert "the same image" not in expected[0].body
     assert_alike(page(session, make_world(session, kind), browse), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_skipping_is_the_same(session: Session, browse: SignIn, kind: str) -> None:
+    expected = skipper(session, make_world(session, "ordinary"), browse)
+    assert [one.status for one in expected] == [303, 200, 303, 200, 200]
+    assert_alike(skipper(session, make_world(session, kind), browse), expected)
 
 
 def test_it_was_a_test(session: Session, call: SignIn) -> None:

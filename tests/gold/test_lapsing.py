@@ -54,6 +54,20 @@ def judge_the_rest(session: Session, campaign: Campaign) -> None:
     session.expire_all()
 
 
+def test_what_was_skipped_counts_while_there_is_room_and_not_later(
+    session: Session, campaign: Campaign, prober: Account
+) -> None:
+    held = list(claim(session, prober, campaign, count=N).claims)
+    for mine in held:
+        claims.give_back(session, prober, mine.id, reason="broken_image", skip=True)
+    early = [next(mine for mine in held if mine.is_test is is_test) for is_test in (True, False)]
+    assert [judgments.submit(session, prober, mine.id, all_yes()).status for mine in early] == ["counted", "counted"]
+    judge_the_rest(session, campaign)
+    late = [mine for mine in held if all(mine is not one for one in early)]
+    assert {mine.is_test for mine in late} == {True, False}
+    assert {judgments.submit(session, prober, mine.id, all_yes()).status for mine in late} == {"surplus"}
+
+
 def test_while_there_is_room_all_are_taken_again(
     session: Session, campaign: Campaign, prober: Account, lapsed: list[Claim]
 ) -> None:

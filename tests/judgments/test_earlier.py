@@ -76,11 +76,36 @@ def test_a_frozen_answer_is_shown_and_says_why(session: Session, page: TestClien
 def test_an_image_given_back_has_no_answer_to_change(session: Session, page: TestClient) -> None:
     campaign = make_campaign(session, "sample")
     make_item(session, campaign)
-    html = page.get("/judge/sample").text
-    page.post("/judge/sample", data={"claim_id": claim_id(html), "action": "skip"})
-    reply = page.get(f"/judge/sample/claims/{claim_id(html)}")
+    claim = claim_id(page.get("/judge/sample").text)
+    page.delete(f"/api/v1/claims/{claim}", headers={"sec-fetch-site": "same-origin"})
+    reply = page.get(f"/judge/sample/claims/{claim}")
     assert reply.status_code == 410
     assert "You gave this image back" in reply.text
+
+
+def test_what_was_skipped_by_mistake_is_found_again_and_answered(session: Session, page: TestClient) -> None:
+    campaign = make_campaign(session, "sample")
+    make_item(session, campaign)
+    claim = claim_id(page.get("/judge/sample").text)
+    page.post("/judge/sample", data={"claim_id": claim, "action": "broken"})
+    none_left = page.get("/judge/sample").text
+    assert f'data-claim="{claim}" data-state="skipped"' in none_left
+    html = page.get(f"/judge/sample/claims/{claim}").text
+    assert "You skipped this image. You can still answer." in html
+    assert "is-skipped" in html
+    page.post("/judge/sample", data=filled(html))
+    assert f'data-claim="{claim}" data-state="sent"' in page.get("/judge/sample").text
+
+
+def test_what_one_would_rather_not_see_is_not_shown_again(session: Session, page: TestClient) -> None:
+    campaign = make_campaign(session, "sample")
+    make_item(session, campaign)
+    make_item(session, campaign)
+    claim = claim_id(page.get("/judge/sample").text)
+    page.post("/judge/sample", data={"claim_id": claim, "action": "skip", "skip_reason": "distressing"})
+    html = page.get("/judge/sample").text
+    assert claim not in html
+    assert re.search(r'href="#" data-back hidden', html)
 
 
 def test_an_image_whose_answer_is_on_its_way_can_be_opened(session: Session, page: TestClient) -> None:

@@ -10,7 +10,7 @@ from app.accounts.models import Account
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
 from app.claims import service as claims
-from app.claims.models import Claim
+from app.claims.models import Claim, ClaimState
 from app.db import now
 from app.errors import Invalid
 from app.items.models import Item, Status, Subtask
@@ -199,9 +199,32 @@ def test_what_was_given_back_takes_no_answer(session: Session) -> None:
     campaign, account = make_campaign(session), make_account(session)
     make_item(session, campaign)
     claim = claim_one(session, campaign, account)
-    claims.give_back(session, account, claim.id, reason="tired", skip=True)
+    claims.give_back(session, account, claim.id, reason=None, skip=False)
     with pytest.raises(claims.LeaseGone):
         judgments.submit(session, account, claim.id, all_yes())
+
+
+def test_what_was_skipped_can_be_answered_after_all(session: Session) -> None:
+    campaign, account = make_campaign(session, policy="fixed-2"), make_account(session)
+    item = make_item(session, campaign)
+    claim = claim_one(session, campaign, account)
+    claims.give_back(session, account, claim.id, reason="broken_image", skip=True)
+    session.refresh(item)
+    assert item.held == 0
+    assert judgments.submit(session, account, claim.id, all_yes()).status == "counted"
+    session.refresh(item)
+    session.refresh(claim)
+    assert (item.held, item.judged, claim.state, claim.slot, claim.reason) == (1, 1, ClaimState.JUDGED, 1, None)
+
+
+def test_an_answer_to_what_was_skipped_is_surplus_once_others_have_judged(session: Session) -> None:
+    campaign, account, other = make_campaign(session, policy="fixed-1"), make_account(session), make_account(session)
+    item = make_item(session, campaign)
+    claim = claim_one(session, campaign, account)
+    claims.give_back(session, account, claim.id, reason="broken_image", skip=True)
+    judgments.submit(session, other, claim_one(session, campaign, other).id, all_yes())
+    assert judgments.submit(session, account, claim.id, all_yes(food1_identity=answer("no"))).status == "surplus"
+    assert (item.judged, item.status) == (1, Status.APPROVED)
 
 
 def test_a_colleagues_claim_can_not_be_answered(session: Session) -> None:

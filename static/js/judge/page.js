@@ -77,9 +77,10 @@ function present(card, body = null) {
   form.reset();
   if (body) {
     article.classList.add("is-earlier");
-    fill(form, body);
+    article.classList.toggle("is-skipped", !body.answers);
+    if (body.answers) fill(form, body);
   }
-  put(article, `${body ? say("earlier") : say("next", { n: counts.today })} ${article.dataset.announce}`);
+  put(article, `${body ? say(body.answers ? "earlier" : "skipped") : say("next", { n: counts.today })} ${article.dataset.announce}`);
 }
 
 function presentNone(name) {
@@ -155,7 +156,8 @@ async function take(form, action) {
   const { claim, thumb, food } = article.dataset;
   const isSkip = action === "skip" || action === "broken";
   const reason = action === "broken" ? "broken_image" : form.elements.skip_reason?.value;
-  const isChange = article.classList.contains("is-earlier");
+  const wasSkipped = article.classList.contains("is-skipped");
+  const isChange = article.classList.contains("is-earlier") && !wasSkipped;
   const body = isSkip ? { reason } : read(form);
   form.dataset.taken = "true";
   try {
@@ -170,9 +172,9 @@ async function take(form, action) {
   tabs.postMessage(claim);
   forget(claim);
   document.dispatchEvent(new CustomEvent("card:taken", { detail: claim }));
-  if (!isSkip) remember(claim, body);
+  remember(claim, body);
   if (!isChange) {
-    counts.left -= 1;
+    if (!wasSkipped) counts.left -= 1;
     if (!isSkip) {
       counts.today += 1;
       counts.total += 1;
@@ -197,7 +199,7 @@ function openEarlier(claim, state) {
   const found = remembered.get(claim);
   if (!found || state === "frozen") return false;
   if (onScreen && !$("[data-judge]").classList.contains("is-earlier")) deck.putBack(onScreen);
-  store.find(account, claim).then((record) => present(found.card, record?.body.answers ? record.body : found.body));
+  store.find(account, claim).then((record) => present(found.card, record?.body ?? found.body));
   return true;
 }
 

@@ -24,16 +24,17 @@ export function makeStrip({ account, slug, open }) {
 
   /** Marks what is still on its way. `records` are this person's, oldest first. */
   function mark(records) {
-    const own = records.filter((record) => record.campaign === slug && record.action === "judgment");
+    // Whoever would rather not judge an image needn't have it before their eyes either (judgments/earlier.py).
+    const own = records.filter((record) => record.campaign === slug && record.body.reason !== "distressing");
     for (const record of own) {
       const entry = entryOf(record.claim) ?? add(record);
       entry.dataset.state = record.refused ? "refused" : "waiting";
-      entry.dataset.isChange = record.isChange ? "true" : "";
+      entry.dataset.then = record.action === "skip" ? "skipped" : record.isChange ? "changed" : "sent";
     }
     const claims = new Set(own.map((record) => record.claim));
     for (const entry of entries()) {
       if (["waiting", "refused"].includes(entry.dataset.state) && !claims.has(entry.dataset.claim)) {
-        entry.dataset.state = entry.dataset.isChange ? "changed" : "sent";
+        entry.dataset.state = entry.dataset.then;
       }
     }
     for (const entry of entries().slice(MOST)) entry.remove();

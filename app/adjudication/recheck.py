@@ -9,13 +9,14 @@ from sqlmodel import Session, select
 from app.accounts.models import Account
 from app.accounts.service import clean_text, record
 from app.adjudication.models import Adjudication
-from app.adjudication.service import NotDecidedYet, latest_decision
+from app.adjudication.service import NotDecidedYet
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
 from app.campaigns.parameters import first_visits
 from app.errors import Conflict
 from app.items import queries as items
 from app.items.models import Item, Status
+from app.judgments.decisions import latest_decision
 from app.judgments.fresh import fresh_annotators as fresh_annotators
 from app.judgments.fresh import send_back
 from app.judgments.models import Decision, Method

@@ -23,7 +23,6 @@ from app.adjudication.standing import (
     Standing,
     contradicted,
     counted_votes,
-    latest_decision,
     majorities,
     standing,
 )
@@ -37,10 +36,9 @@ from app.items import queries as items
 from app.items.cards import card_facts
 from app.items.models import Item, Status
 from app.judgments.cards import questions
+from app.judgments.decisions import latest_decision
 from app.judgments.models import Decision, Judgment, Method
 from app.judgments.service import question_keys
-
-__all__ = ["latest_decision"]
 
 RULE = "adjudication/1"
 """An admin said what becomes of the item."""

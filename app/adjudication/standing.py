@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from app.adjudication.models import Adjudication
 from app.agreement.rules import ANSWERS
 from app.items.models import Item, Status
-from app.judgments.models import Decision, Method
-from app.judgments.service import question_keys, slots_before
+from app.judgments.decisions import in_force, latest_decision, question_keys, slots_before
+from app.judgments.models import Decision
 
 SURE = ("yes", "no")
 FINAL = (Status.APPROVED, Status.REJECTED)
@@ -25,12 +25,6 @@ class Standing(NamedTuple):
     answers: Mapping[str, str]
 
 
-def latest_decision(session: Session, item: Item) -> Decision | None:
-    return session.exec(
-        select(Decision).where(Decision.item_id == item.id).order_by(col(Decision.id).desc()).limit(1)
-    ).first()
-
-
 def standing(session: Session, item: Item) -> Standing | None:
     """What holds now; None before the first decision."""
     latest = latest_decision(session, item)
@@ -39,13 +33,6 @@ def standing(session: Session, item: Item) -> Standing | None:
     decision = in_force(session, latest)
     adjudication = session.exec(select(Adjudication).where(Adjudication.decision_id == decision.id)).first()
     return Standing(decision, adjudication, decided_answers(decision, adjudication, question_keys(item.subtask)))
-
-
-def in_force(session: Session, decision: Decision) -> Decision:
-    """The decision itself, or the one it brought back."""
-    if decision.method is Method.UNDO:
-        return session.get_one(Decision, decision.detail["restores"])
-    return decision
 
 
 def decided_answers(decision: Decision, adjudication: Adjudication | None, keys: Sequence[str]) -> dict[str, str]:

@@ -10,10 +10,11 @@ from app.accounts.models import Account
 from app.accounts.service import record
 from app.adjudication.models import Adjudication, Appeal
 from app.adjudication.service import locked, refuse_own
-from app.adjudication.standing import FINAL, in_force, latest_decision
+from app.adjudication.standing import FINAL
 from app.errors import Conflict, NotFound
 from app.gold import service as gold
 from app.items.models import Item, Status
+from app.judgments.decisions import in_force, latest_decision
 from app.judgments.models import Decision, Method
 
 RULE: Final = "undo/1"

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from app.agreement.rules import ANSWERS
 from app.db import now
 from app.items.models import Item, Status, Subtask
-from app.judgments.models import Method
+from app.judgments.models import Decision, Method
 
 
 def question_keys(subtask: Subtask) -> list[str]:
@@ -60,6 +60,19 @@ def slots_before(session: Session, item: Item) -> int:
     """How many slots were judged before the item was last sent back; 0 for one that never was."""
     slots: int = session.execute(sa.text(_BEFORE), {"item": item.id}).scalar_one()
     return slots
+
+
+def latest_decision(session: Session, item: Item) -> Decision | None:
+    return session.exec(
+        select(Decision).where(Decision.item_id == item.id).order_by(col(Decision.id).desc()).limit(1)
+    ).first()
+
+
+def in_force(session: Session, decision: Decision) -> Decision:
+    """The decision itself, or the one it brought back."""
+    if decision.method is Method.UNDO:
+        return session.get_one(Decision, decision.detail["restores"])
+    return decision
 
 
 def keep(

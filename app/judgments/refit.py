@@ -17,7 +17,7 @@ from app.items.models import Item, Status
 from app.jobs import JobContext
 from app.judgments import adaptive, audits, decisions
 from app.judgments.batches import through_items
-from app.judgments.models import Decision, Method
+from app.judgments.models import Method
 
 RULE: Final = "refit/1"
 
@@ -26,12 +26,14 @@ RULE: Final = "refit/1"
 _DOUBTFUL = """
     status = 'approved' AND EXISTS (
         SELECT 1 FROM (
-            SELECT method, rule, detail FROM decision WHERE decision.item_id = item.id ORDER BY id DESC LIMIT 1
+            SELECT CASE WHEN method = 'undo' THEN CAST(detail ->> 'restores' AS bigint) ELSE id END AS id
+            FROM decision WHERE decision.item_id = item.id ORDER BY decision.id DESC LIMIT 1
         ) AS latest
-        WHERE latest.method = 'rule' AND latest.rule = :rule AND (
+        JOIN decision AS in_force ON in_force.id = latest.id
+        WHERE in_force.rule = :rule AND (
             EXISTS (SELECT 1 FROM decision WHERE decision.item_id = item.id AND decision.method = 'recheck')
             OR (SELECT min(CAST(claim.value AS float)) FROM item_posterior, jsonb_each_text(claims) AS claim
-                WHERE item_posterior.item_id = item.id) < CAST(latest.detail ->> 'threshold' AS float) + 0.00001))
+                WHERE item_posterior.item_id = item.id) < CAST(in_force.detail ->> 'threshold' AS float) + 0.00001))
 """
 
 _WAITING = """
@@ -70,12 +72,11 @@ def _items(session: Session, items: Sequence[uuid.UUID]) -> Iterator[Item]:
 
 
 def _reopen(session: Session, item: Item, policy: Policy) -> bool:
-    latest = session.exec(
-        select(Decision).where(Decision.item_id == item.id).order_by(col(Decision.id).desc()).limit(1)
-    ).first()
-    if item.status is not Status.APPROVED or latest is None or latest.rule != rules.RULE:
+    latest = decisions.latest_decision(session, item)
+    before = decisions.in_force(session, latest) if latest else None
+    if item.status is not Status.APPROVED or latest is None or before is None or before.rule != rules.RULE:
         return False  # somebody was quicker
-    look = adaptive.look_at(session, item, policy, threshold=latest.detail["threshold"])
+    look = adaptive.look_at(session, item, policy, threshold=before.detail["threshold"])
     if look.verdict.outcome == "approved":  # always so by the models that approved it
         return False
     goes_on = look.visits < look.cap and adaptive.is_anybody_left(session, item, look.counted)
@@ -84,8 +85,8 @@ def _reopen(session: Session, item: Item, policy: Policy) -> bool:
         session, item, policy.id, Status.PENDING if goes_on else Status.DISPUTED,
         method=Method.REFIT, rule=RULE, posterior=look.verdict.smallest,
         detail=look.as_json() | {
-            "before": item.status.value, "overrides_decision": latest.id, "posterior_before": latest.posterior,
-            "posteriors_before": latest.detail["posteriors"], "models_before": latest.detail["models"],
+            "before": item.status.value, "overrides_decision": latest.id, "posterior_before": before.posterior,
+            "posteriors_before": before.detail["posteriors"], "models_before": before.detail["models"],
         },
     )  # fmt: skip
     if goes_on:

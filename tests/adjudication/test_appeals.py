@@ -18,11 +18,11 @@ from app.adjudication.models import AppealOutcome
 from app.adjudication.queue import Narrowed
 from app.adjudication.rulings import Ruling
 from app.adjudication.service import OwnJudgment, settle
-from app.adjudication.standing import latest_decision
 from app.adjudication.undo import undo
 from app.campaigns.models import Campaign
 from app.errors import Invalid, NotFound
 from app.items.models import Item, Status
+from app.judgments.decisions import latest_decision
 from tests.adjudication.conftest import NO, UNSURE, judge
 from tests.conftest import SignIn
 from tests.factories import make_account, make_item

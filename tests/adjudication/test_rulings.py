@@ -9,11 +9,12 @@ from app.accounts.models import Account, AuditEvent, Role
 from app.adjudication.evidence import evidence
 from app.adjudication.rulings import Ruling
 from app.adjudication.service import OwnJudgment, settle
-from app.adjudication.standing import latest_decision, standing
+from app.adjudication.standing import standing
 from app.adjudication.undo import DecidedSince, Released, Replaced, TakenBack, can_undo, undo
 from app.campaigns.models import Campaign
 from app.errors import Invalid, NotFound
 from app.items.models import Item, Status, Subtask
+from app.judgments.decisions import latest_decision
 from app.judgments.models import Decision, Method
 from app.releases import snapshot
 from app.releases.models import Release, ReleaseItem

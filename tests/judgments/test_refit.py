@@ -9,6 +9,7 @@ from sqlmodel import select
 from app import jobs
 from app.accounts.models import Role
 from app.adjudication.service import settle
+from app.adjudication.undo import undo
 from app.db import transaction
 from app.items.models import Item, Status
 from app.jobs import JobContext, run_job
@@ -126,6 +127,19 @@ def test_what_a_person_settled_stays(world: World) -> None:
     world.learn(CARELESS)
     assert world.item(world.settled).status is Status.APPROVED
     assert [decision.method for decision in world.log(world.settled)] == [Method.RULE, Method.ADJUDICATION]
+
+
+def test_what_an_undo_brought_back_is_doubted_as_before(world: World) -> None:
+    (approved,) = world.log(world.approved)
+    with transaction(world.engine) as session:
+        given = settle(session, world.admin, world.approved.id, "rejected", "Not this dish.")
+        undo(session, world.admin, given.id)
+    assert world.learn(CARELESS) == {"decided": 0, "reopened": 1}
+    assert world.item(world.approved).status is Status.PENDING
+    *_, taken_back, refit = world.log(world.approved)
+    assert (taken_back.method, refit.method) == (Method.UNDO, Method.REFIT)
+    assert refit.detail["overrides_decision"] == taken_back.id
+    assert refit.detail["models_before"] == approved.detail["models"]
 
 
 def test_an_item_above_the_threshold_it_was_approved_at_stays_though_that_is_higher_now(world: World) -> None:

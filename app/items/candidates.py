@@ -3,22 +3,20 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from app.campaigns.models import Campaign
+from app.items.claimed import Claimed, claimed_by, claimed_there
 from app.items.fitting import ItemThere, any_of, fault_in
-from app.items.models import Background, CandidateSet, Item, ItemFood
-from app.items.rows import ClaimRow, folded, shown
+from app.items.models import CandidateSet, Item
+from app.items.rows import ClaimRow, shown
 from app.items.tables import Fault
 
 MOST: Final = 9
 """Candidates of a set: one digit chooses one."""
-
-_Claim = tuple[str, tuple[tuple[str, tuple[str, ...]], ...], str | None]
-"""What a set's images have in common: subtask, dishes with their countries, background."""
 
 
 def set_faults(
@@ -37,7 +35,7 @@ def set_faults(
     for row in new:
         name = str(row.candidate_set)
         size[name] = size.get(name, 0) + 1
-        claim = _claim_of(row)
+        claim = claimed_by(row)
         before, where = first.setdefault(name, (claim, f"{row.raw.file}, row {row.raw.row}"))
         if what := next((word for word, a, b in zip(_WORDS, before, claim, strict=True) if a != b), None):
             faults.append(
@@ -74,27 +72,18 @@ def add_sets(session: Session, campaign: Campaign, keys: Iterable[str]) -> dict[
 _WORDS: Final = ("subtask", "dish or country", "background")
 
 
-def _claim_of(row: ClaimRow) -> _Claim:
-    foods = tuple((folded(food.name), food.countries) for food in row.foods)
-    return row.subtask.value, foods, row.scene.key if row.scene else None
-
-
-def _claims_there(session: Session, campaign: Campaign | None, names: set[str]) -> dict[str, list[_Claim]]:
+def _claims_there(session: Session, campaign: Campaign | None, names: set[str]) -> dict[str, list[Claimed]]:
     if campaign is None:
         return {}
     items = session.execute(
-        sa.select(col(CandidateSet.key), col(Item.id), col(Item.subtask), col(Background.key))
+        sa.select(col(CandidateSet.key), col(Item.id))
         .join(Item, col(Item.candidate_set_id) == col(CandidateSet.id))
-        .outerjoin(Background, col(Background.id) == col(Item.background_id))
         .where(col(CandidateSet.campaign_id) == campaign.id, col(CandidateSet.key) == any_of(names))
     ).all()
-    foods: dict[Any, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
-    query = select(ItemFood).where(col(ItemFood.item_id) == any_of([item[1] for item in items], sa.Uuid))
-    for food in session.exec(query.order_by(col(ItemFood.slot))):
-        foods[food.item_id].append((folded(food.name), tuple(food.countries)))
-    found: dict[str, list[_Claim]] = defaultdict(list)
-    for name, item_id, subtask, scene in items:
-        found[name].append((subtask.value, tuple(foods[item_id]), scene))
+    claims = claimed_there(session, [item_id for _, item_id in items])
+    found: dict[str, list[Claimed]] = defaultdict(list)
+    for name, item_id in items:
+        found[name].append(claims[item_id])
     return found
 
 

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from app.campaigns.models import Campaign
 from app.errors import Invalid
-from app.items.models import Background, BackgroundKind, Item, SourceRecord, Subtask
+from app.items.models import Background, BackgroundKind, Item, SourceRecord, Status, Subtask
 from app.items.pictures import Look
 from app.items.rows import REFERENCES, ClaimRow, folded, shown, understood
 from app.items.tables import Fault, RawRow, Table
@@ -34,6 +34,7 @@ class ItemThere(NamedTuple):
     kind: BackgroundKind | None
     sha256: str
     revision: int
+    status: Status
     values: Mapping[str, Any] | None
 
 
@@ -63,7 +64,7 @@ def items_there(session: Session, campaign: Campaign | None, rows: list[ClaimRow
     query = (
         sa.select(
             col(Item.key), col(Item.id), col(Item.subtask), col(Background.kind), col(Item.image_sha256),
-            col(Item.revision), SourceRecord.__table__.c["values"],  # type: ignore[attr-defined]
+            col(Item.revision), col(Item.status), SourceRecord.__table__.c["values"],  # type: ignore[attr-defined]
         )
         .outerjoin(Background, col(Background.id) == col(Item.background_id))
         .outerjoin(SourceRecord, col(SourceRecord.item_id) == col(Item.id))
@@ -127,30 +128,6 @@ def scene_faults(session: Session, rows: list[ClaimRow]) -> list[Fault]:
     return faults
 
 
-def revisions(rows: list[ClaimRow], there: Mapping[str, ItemThere]) -> tuple[dict[str, int], list[Fault]]:
-    """The revision number of every key, here and there: a row that revises another has its parent's and one."""
-    numbers = {key: item.revision for key, item in there.items()}
-    waiting = [row for row in rows if row.key not in there]
-    numbered = True
-    while numbered:
-        numbered = False
-        for row in waiting:
-            if row.revision_of is None or row.revision_of in numbers:
-                numbers[row.key] = numbers[row.revision_of] + 1 if row.revision_of else 1
-                numbered = True
-        waiting = [row for row in waiting if row.key not in numbers]
-    keys = {row.key for row in rows}
-    return numbers, [
-        fault_in(
-            row.raw, "revision_of",
-            f"{shown(row.revision_of or '')} would in the end revise itself: name the image that came before."
-            if row.revision_of in keys
-            else f"There is no item {shown(row.revision_of or '')} in this campaign or table to be revised.",
-        )
-        for row in waiting
-    ]  # fmt: skip
-
-
 def differences(row: FiledRow, item: ItemThere, looks: Mapping[Path, Look]) -> list[Fault]:
     """How a row differs from the item its key names already."""
     raw, look = row.claim.raw, looks[row.files["image"]]
@@ -160,13 +137,11 @@ def differences(row: FiledRow, item: ItemThere, looks: Mapping[Path, Look]) -> l
         ]
     faults = []
     if look.error is None and look.sha256 != item.sha256:
-        faults.append(
-            fault_in(
-                raw, "image_path",
-                "The image's bytes differ from those imported under this key: "
-                "give the new image its own name and this one's in revision_of.",
-            )
-        )  # fmt: skip
+        advice = "give the new image its own name"
+        if item.status is not Status.APPROVED:
+            advice += " and this one's in revision_of"
+        words = f"The image's bytes differ from those imported under this key: {advice}."
+        faults.append(fault_in(raw, "image_path", words))
     before, now = understood(item.values), understood(raw.values)
     before["subtask"], now["subtask"] = item.subtask, row.claim.subtask
     before["background_kind"] = item.kind or ""

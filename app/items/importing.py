@@ -20,13 +20,13 @@ from app.items.fitting import (
     fault_in,
     items_there,
     repeated,
-    revisions,
     scene_faults,
     with_files,
 )
 from app.items.models import Image, Item
 from app.items.pictures import Look
 from app.items.references import link_references
+from app.items.revising import revision_faults, revisions
 from app.items.rows import REFERENCES, ClaimRow, column_faults, parse
 from app.items.tables import Fault, Table, find_tables, read_table
 from app.items.writing import NewItem, write
@@ -90,6 +90,7 @@ def import_items(
     faults += scene_faults(session, [row.claim for row in rows])
     numbers, found = revisions([row for row, _ in claims], there)
     faults += found
+    faults += revision_faults(session, [row for row, _ in claims], there)
     faults += set_faults(session, campaign, [row for row, _ in claims], there)
 
     known = _pictures_by_hash(session)

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -11,14 +12,16 @@ from starlette.responses import Response, StreamingResponse
 from app.accounts.access import Admin, Researcher, SignedIn
 from app.accounts.models import Role
 from app.adjudication import overview
+from app.adjudication.agreement.words import ONE_PERSON
 from app.adjudication.events import require_place, stream
+from app.agreement.bootstrap import Level
 from app.campaigns import service as campaigns
 from app.db import transaction
-from app.errors import Invalid
+from app.errors import Forbidden, Invalid
 from app.items import queries as items
 from app.judgments.cards import image_url
+from app.judgments.votes import Cluster, grouping
 from app.judgments.votes import agreement as campaign_agreement
-from app.judgments.votes import grouping
 from app.web.session import SessionDep
 
 router = APIRouter(prefix="/api/v1", tags=["campaigns"])
@@ -26,6 +29,7 @@ router = APIRouter(prefix="/api/v1", tags=["campaigns"])
 MAX_SEED = 2**32 - 1
 MAX_REPLICATES = 10_000
 GRID_PARAMETERS = frozenset({"status", "subtask", "country", "name", "cursor", "limit"})
+AGREEMENT_PARAMETERS = frozenset({"by", "all", "level", "cluster", "seed", "replicates"})
 
 
 @router.get("/campaigns/{slug}")
@@ -61,18 +65,24 @@ def _progress(session: Session, slug: str, *, totals_only: bool = False) -> dict
 
 @router.get("/campaigns/{slug}/agreement")
 def agreement(
+    request: Request,
     slug: str,
     session: SessionDep,
     account: Researcher,
-    by: Annotated[str | None, Query(description="subtask, country, generator or rater.")] = None,
+    by: Annotated[str | None, Query(description="subtask, country, generator or, for admins, rater.")] = None,
     all: Annotated[bool, Query(description="Every counted judgment, not each item's first two.")] = False,  # noqa: A002  (its name in the address)
+    level: Annotated[Level, Query(description="ordinal: a near miss counts in part (no < unsure < yes).")] = "nominal",
+    cluster: Annotated[Cluster, Query(description="What the bootstrap draws.")] = "items",
     seed: Annotated[int, Query(ge=0, le=MAX_SEED)] = 0,
     replicates: Annotated[int, Query(ge=0, le=MAX_REPLICATES)] = 1000,
 ) -> dict[str, Any]:
     """Per question: four coefficients with their intervals and sample sizes (CONTRACT §5). Raters go by their id."""
+    _only(request, AGREEMENT_PARAMETERS)
+    if grouping(by) == "rater" and account.role is not Role.ADMIN:
+        raise Forbidden(ONE_PERSON)
     campaign = campaigns.get(session, slug)
     return campaign_agreement(
-        session, campaign.id, by=grouping(by), every_judgment=all, seed=seed, replicates=replicates
+        session, campaign.id, by=by, every_judgment=all, level=level, cluster=cluster, seed=seed, replicates=replicates
     )
 
 
@@ -90,15 +100,20 @@ def item_list(
     limit: int = 60,
 ) -> dict[str, Any]:
     """One page of items in the order of their keys; `next_cursor` is null on the last."""
-    unknown = sorted(request.query_params.keys() - GRID_PARAMETERS)
-    if unknown:
-        message = f"There is no such parameter; there are {', '.join(sorted(GRID_PARAMETERS))}."
-        raise Invalid(f"{unknown[0][:40]}: {message}", fields={parameter[:40]: message for parameter in unknown[:20]})
+    _only(request, GRID_PARAMETERS)
     campaign = campaigns.get(session, slug)
     page = items.grid(
         session, campaign.id, status=status, subtask=subtask, country=country, name=name, cursor=cursor, limit=limit
     )
     return {"items": [_entry(entry) for entry in page.items], "next_cursor": page.next_cursor}
+
+
+def _only(request: Request, known: Collection[str]) -> None:
+    """Raises Invalid for parameters there aren't: one that is misspelt would else be passed over in silence."""
+    unknown = sorted(request.query_params.keys() - set(known))
+    if unknown:
+        message = f"There is no such parameter; there are {', '.join(sorted(known))}."
+        raise Invalid(f"{unknown[0][:40]}: {message}", fields={parameter[:40]: message for parameter in unknown[:20]})
 
 
 def _entry(entry: items.GridItem) -> dict[str, Any]:

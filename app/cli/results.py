@@ -14,6 +14,7 @@ from app.cli import release
 from app.cli.agreement_report import Source, campaign_source, command_line, file_source, write_report
 from app.cli.common import JsonFlag, installation, say, say_json
 from app.db import transaction
+from app.errors import Invalid
 from app.judgments.tallies import Recount
 from app.judgments.tallies import rebuild as recounted
 from app.judgments.votes import Cluster, grouping
@@ -63,6 +64,8 @@ def agreement(
         raise typer.BadParameter("Name the column that holds each item's family: --cluster-by COLUMN.")
     if rebuild and campaign is None:
         raise typer.BadParameter("--rebuild goes with --campaign; a file is read anew each time.")
+    if campaign is not None:
+        _check_grouping(by)
     command = command_line(
         {
             "--campaign": campaign, "--from": from_, "--by": by, "--level": level,
@@ -92,10 +95,18 @@ def agreement(
             say(f"The report is in {html}.")
 
 
+def _check_grouping(by: str | None) -> None:
+    """Before anything is opened: a word that isn't among the choices is bad usage, as with the other options."""
+    try:
+        grouping(by)
+    except Invalid as error:
+        raise typer.BadParameter(f"--by: {error.message}") from None
+
+
 def _of_campaign(slug: str, by: str | None, *, every_judgment: bool, **wanted: Any) -> tuple[dict[str, Any], Source]:
     with installation() as (_, engine), transaction(engine) as session:
         campaign, policy = campaigns.with_policy(session, slug)
-        document = campaign_agreement(session, campaign.id, by=grouping(by), every_judgment=every_judgment, **wanted)
+        document = campaign_agreement(session, campaign.id, by=by, every_judgment=every_judgment, **wanted)
         return document, campaign_source(campaign, policy, every_judgment=every_judgment)
 
 
@@ -125,9 +136,10 @@ def _print(document: dict[str, Any]) -> None:
 
 
 def _print_recount(found: Recount) -> None:
-    say(f"Counted afresh: {found.n_judgments:,} judgments of {found.n_items:,} items.")
+    say(f"Counted afresh: {_number(found.n_judgments, 'judgment')} of {_number(found.n_items, 'item')}.")
     if found.n_differing:
-        say(f"{found.n_differing:,} of {found.n_numbers:,} kept counts were wrong; they are right now.\n")
+        were = "was wrong; it is" if found.n_differing == 1 else "were wrong; they are"
+        say(f"{found.n_differing:,} of {_number(found.n_numbers, 'kept count')} {were} right now.\n")
     else:
         say(f"All {found.n_numbers:,} kept counts were right.\n")
 
@@ -137,10 +149,13 @@ def _print_table(heading: str, questions: dict[str, Any]) -> None:
         say(f"\n{heading}")
     for key, report in questions.items():
         bootstrap = report["bootstrap"]
-        families = f" of {bootstrap['n_families']} families" if bootstrap["unit"] == "family" else ""
+        families = (
+            f" of {_number(bootstrap['n_families'], 'family', 'families')}" if bootstrap["unit"] == "family" else ""
+        )
         say(
-            f"{key}: {report['n_judgments']} judgments of {report['n_items']} items by {report['n_raters']} raters, "
-            f"{report['n_items_paired']} items{families} with two or more"
+            f"{key}: {_number(report['n_judgments'], 'judgment')} of {_number(report['n_items'], 'item')} "
+            f"by {_number(report['n_raters'], 'rater')}, "
+            f"{_number(report['n_items_paired'], 'item')}{families} with two or more"
         )
         for figure, words in FIGURES:
             if figure in report:
@@ -148,6 +163,14 @@ def _print_table(heading: str, questions: dict[str, Any]) -> None:
                 say(f"  {name:<11} {_estimate(report[figure])}")
         for warning in report.get("warnings", []):
             say(f"  note: {warning}")
+
+
+def _number(n: int, one: str, more: str = "") -> str:
+    """
+    >>> _number(1, "item"), _number(2, "item"), _number(0, "family", "families")
+    ('1 item', '2 items', '0 families')
+    """
+    return f"{n:,} {one if n == 1 else more or one + 's'}"
 
 
 def _estimate(estimate: dict[str, Any]) -> str:

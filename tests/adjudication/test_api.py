@@ -47,12 +47,37 @@ def test_agreement_is_the_promised_document(call: SignIn, researcher: Account, a
 
 
 @pytest.mark.parametrize(
-    "query", ["by=mood", "seed=-1", "seed=99999999999", "replicates=1000000", "replicates=x", "all=maybe"]
-)
+    "query",
+    [
+        "by=mood", "seed=-1", "seed=99999999999", "replicates=1000000", "replicates=x", "all=maybe", "level=interval",
+        "cluster=moons", "levels=ordinal",
+    ],
+)  # fmt: skip
 def test_agreement_refuses_what_it_cannot_do(call: SignIn, admin: Account, campaign: Campaign, query: str) -> None:
     reply = call(admin).get(f"{HERE}/agreement?{query}")
     assert reply.status_code == 422
     assert reply.headers["content-type"] == "application/problem+json"
+
+
+def test_agreement_takes_the_options_of_the_command(call: SignIn, researcher: Account, disputed: Item) -> None:
+    document = call(researcher).get(f"{HERE}/agreement?level=ordinal&cluster=families&replicates=50").json()
+    report = document["questions"]["food1_identity"]
+    assert (report["level"], report["bootstrap"]["unit"]) == ("ordinal", "family")
+    assert "gwet_ac2" in report
+
+
+def test_a_parameter_there_is_not_is_named(call: SignIn, researcher: Account, campaign: Campaign) -> None:
+    reply = call(researcher).get(f"{HERE}/agreement?levels=ordinal")
+    assert reply.json()["detail"].startswith("levels: There is no such parameter; there are all, by, cluster, level")
+    assert reply.json()["errors"][0]["field"] == "levels"
+
+
+def test_figures_of_single_persons_are_for_admins(
+    call: SignIn, admin: Account, researcher: Account, disputed: Item
+) -> None:
+    reply = call(researcher).get(f"{HERE}/agreement?by=rater&replicates=10")
+    assert (reply.status_code, reply.json()["detail"]) == (403, "Figures of one person are for admins.")
+    assert len(call(admin).get(f"{HERE}/agreement?by=rater&replicates=10").json()["by"]) >= 2
 
 
 def test_items_come_in_pages(session: Session, call: SignIn, campaign: Campaign, admin: Account) -> None:

@@ -150,12 +150,21 @@ def test_undefined_figures_are_a_dash_with_the_reason(run: Run, tmp_path: Path) 
         (["--campaign", "x", "--cluster-by", "dish"], "a campaign knows its families"),
         (["--from", "x.csv", "--cluster", "families"], "--cluster-by COLUMN"),
         (["--from", "x.csv", "--level", "interval"], "interval"),
+        (["--campaign", "x", "--by", "mood"], "choose one of subtask, country, generator, rater"),
     ],
 )
 def test_options_that_do_not_go_together_end_with_2(run: Run, words: list[str], sentence: str) -> None:
     ended = run("agreement", *words)
     assert (ended.status, ended.out) == (2, "")
     assert sentence in re.sub(r"[\s│]+", " ", ended.err)
+
+
+def test_one_of_a_thing_is_singular(run: Run, tmp_path: Path) -> None:
+    rows = "i1,a,alone,yes,d\ni1,a,both,yes,d\ni1,b,both,yes,d\n"
+    (tmp_path / "x.csv").write_text(f"item,rater,question,value,dish\n{rows}", encoding="utf-8")
+    said = run("agreement", "--from", "x.csv", "--cluster-by", "dish").out
+    assert "alone: 1 judgment of 1 item by 1 rater, 0 items of 0 families with two or more\n" in said
+    assert "both: 2 judgments of 1 item by 2 raters, 1 item of 1 family with two or more\n" in said
 
 
 def test_a_place_that_can_not_be_written_is_one_sentence(run: Run, judgments_file: Path) -> None:

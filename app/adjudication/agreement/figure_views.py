@@ -11,7 +11,7 @@ from app import geography
 from app.accounts.models import Account
 from app.adjudication.agreement.frame import Frame, Votes
 from app.adjudication.agreement.memory import remembered
-from app.adjudication.agreement.words import DEFINITIONS, FIGURES, QUESTIONS, unit_of
+from app.adjudication.agreement.words import DEFINITIONS, FIGURES, ONE_PERSON, QUESTIONS, unit_of
 from app.agreement.rules import ANSWERS
 from app.db import UNSTORABLE
 from app.errors import Forbidden, Invalid, NotFound
@@ -62,7 +62,7 @@ def place_of(question: str, by: str, part: str, figure: str, *, is_admin: bool) 
         if value not in choices:
             raise Invalid(f"“{value[:40]}” is no {name}; choose one of {', '.join(choices)}.")
     if by == "rater" and not is_admin:
-        raise Forbidden("Figures of one person are for admins.")
+        raise Forbidden(ONE_PERSON)
     if by == "all" and part:
         raise Invalid("A part needs its kind: by=country, subtask, generator, week or another.")
     if by != "all" and (not part or UNSTORABLE.search(part)):

@@ -31,6 +31,8 @@ DEFINITIONS = {
     "cohen_kappa": "Agreement of two raters on the items both judged, beyond what their own shares of answers would "
     "give by chance (Cohen 1960).",
 }
+ONE_PERSON = "Figures of one person are for admins."
+"""Why a researcher is refused."""
 
 
 def unit_of(figure: str) -> Unit:

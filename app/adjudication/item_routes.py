@@ -220,6 +220,7 @@ def _item(
         title=item.key,
         campaign=campaign,
         item=item,
+        is_not_chosen=bool(items.not_chosen(session, [item])),
         evidence=found,
         keys=question_keys(item.subtask),
         questions=words.QUESTIONS,

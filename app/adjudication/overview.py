@@ -13,7 +13,7 @@ from app.campaigns.models import Campaign, CampaignStatus, Policy
 from app.campaigns.policy_form import rules_of
 from app.campaigns.policy_words import visits_words
 from app.db import now
-from app.items.models import Status, Subtask
+from app.items.models import NOT_CHOSEN, Status, Subtask
 
 DAYS_SHOWN = 14
 ACTIVE_MINUTES = 10
@@ -22,7 +22,7 @@ LONGEST_HOURS = 365 * 24
 
 
 class CampaignRow(NamedTuple):
-    """A line of the list: items by status."""
+    """A line of the list: items by status, without images that were not chosen among candidates."""
 
     campaign: Campaign
     counts: Mapping[Status, int]
@@ -37,7 +37,8 @@ class CampaignRow(NamedTuple):
 
 
 class Judgments(NamedTuple):
-    """Counted judgments, those all items want together, and those that undecided items still lack."""
+    """Counted judgments, those all items want together, and those that undecided items still lack. Images that were not
+    chosen among candidates want none."""
 
     counted: int
     wanted: int
@@ -72,6 +73,7 @@ class Finish(NamedTuple):
 
 class Overview(NamedTuple):
     judgments: Judgments
+    not_chosen: int
     pace: Pace
     active: Sequence[Person]
     finish: Finish
@@ -80,8 +82,7 @@ class Overview(NamedTuple):
 def campaign_rows(session: Session) -> list[CampaignRow]:
     """Every campaign, the newest first."""
     counted: dict[uuid.UUID, dict[Status, int]] = {}
-    found = session.execute(sa.text("SELECT campaign_id, status, count(*) AS n FROM item GROUP BY campaign_id, status"))
-    for row in found:
+    for row in session.execute(_BY_CAMPAIGN):
         counted.setdefault(row.campaign_id, dict.fromkeys(Status, 0))[Status(row.status)] = row.n
     return [
         CampaignRow(campaign, counted.get(campaign.id, dict.fromkeys(Status, 0)))
@@ -91,28 +92,36 @@ def campaign_rows(session: Session) -> list[CampaignRow]:
 
 def overview(session: Session, campaign: Campaign) -> Overview:
     at = now()
-    judgments = tally(session, campaign).judgments
+    found = tally(session, campaign)
     pace = _pace(session, campaign, at)
-    return Overview(judgments, pace, _active(session, campaign, at), _finish(campaign, judgments, pace, at))
+    finish = _finish(campaign, found.judgments, pace, at)
+    return Overview(found.judgments, found.not_chosen, pace, _active(session, campaign, at), finish)
 
 
 class Tally(NamedTuple):
-    """Judgments, and items by subtask and status, of one moment."""
+    """Judgments, and items by subtask and status, of one moment. `not_chosen` images are in neither: others were chosen
+    among several, or none was."""
 
     judgments: Judgments
     by_subtask: Mapping[Subtask, Mapping[Status, int]]
+    not_chosen: int
+
+
+_BY_CAMPAIGN = sa.text(
+    f"SELECT campaign_id, status, count(*) AS n FROM item WHERE NOT {NOT_CHOSEN} GROUP BY campaign_id, status"  # noqa: S608
+)
+_TALLY = sa.text(
+    f"""
+    SELECT subtask, status, {NOT_CHOSEN} AS is_not_chosen,
+           count(*) AS n, sum(judged) AS judged, sum(wanted) AS wanted
+    FROM item WHERE campaign_id = :campaign GROUP BY 1, 2, 3
+    """  # noqa: S608  (nothing in it comes from outside)
+)
 
 
 def tally(session: Session, campaign: Campaign) -> Tally:
-    rows = session.execute(
-        sa.text(
-            """
-            SELECT subtask, status, count(*) AS n, sum(judged) AS judged, sum(wanted) AS wanted
-            FROM item WHERE campaign_id = :campaign GROUP BY subtask, status
-            """
-        ),
-        {"campaign": campaign.id},
-    ).all()
+    every = session.execute(_TALLY, {"campaign": campaign.id}).all()
+    rows = [row for row in every if not row.is_not_chosen]
     by_subtask = {subtask: dict.fromkeys(Status, 0) for subtask in Subtask}
     for row in rows:
         by_subtask[Subtask(row.subtask)][Status(row.status)] = int(row.n)
@@ -121,7 +130,7 @@ def tally(session: Session, campaign: Campaign) -> Tally:
         wanted=sum(int(row.wanted) for row in rows),
         remaining=sum(int(row.wanted - row.judged) for row in rows if row.status == Status.PENDING),
     )
-    return Tally(judgments, by_subtask)
+    return Tally(judgments, by_subtask, sum(int(row.n) for row in every if row.is_not_chosen))
 
 
 def _pace(session: Session, campaign: Campaign, at: datetime) -> Pace:
@@ -223,6 +232,7 @@ def progress_document(campaign: Campaign, policy: Policy, found: Tally, *, total
     if totals_only:
         return document
     document["items"] |= by_status
+    document["not_chosen"] = found.not_chosen
     document["by_subtask"] = {
         subtask.value: {status.value: counts[status] for status in Status}
         for subtask, counts in found.by_subtask.items()

@@ -42,9 +42,11 @@ class Moment(NamedTuple):
 
 class Progress(NamedTuple):
     """`remaining` judgments are those that items in the queue will still take. `revisions`: requests for another image
-    of a rejected item, by state."""
+    of a rejected item, by state. `not_chosen` images are in nothing else: others were chosen among several, or none
+    was."""
 
     groups: Sequence[Items]
+    not_chosen: int
     revisions: Mapping[str, int]
     remaining: int
 
@@ -138,8 +140,12 @@ def watched(session: Session, campaign: Campaign, policy: Policy, now: Moment) -
 
 
 def _look(session: Session, campaign: Campaign, policy: Policy, now: Moment) -> Watched:
-    groups = queries.items(session, campaign.id, now.at)
-    progress = Progress(groups, queries.revisions(session, campaign.id), remaining(groups, policy.rule == ADAPTIVE))
+    every = queries.items(session, campaign.id, now.at)
+    groups = [group for group in every if not group.is_not_chosen]
+    not_chosen = sum(group.n for group in every if group.is_not_chosen)
+    progress = Progress(
+        groups, not_chosen, queries.revisions(session, campaign.id), remaining(groups, policy.rule == ADAPTIVE)
+    )
     lately = queries.lately(session, campaign.id, now.at)
     days = _days(session, campaign.id, now.at.date())
     n_raters, suspects, why = _people(session, campaign.id, progress.judged, now)

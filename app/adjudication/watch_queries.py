@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.items.models import Hold, Status
+from app.items.models import NOT_CHOSEN, Hold, Status
 
 DAYS: Final = 14
 HOURS: Final = 24
@@ -27,7 +27,8 @@ FEWEST_READ: Final = 20
 
 
 class Items(NamedTuple):
-    """Items of one status and hold, their judgments, and how many were decided within the last hour and 24 hours."""
+    """Items of one status and hold, their judgments, and how many were decided within the last hour and 24 hours.
+    `is_not_chosen`: others were chosen among several images, or none was."""
 
     status: Status
     hold: Hold | None
@@ -36,6 +37,7 @@ class Items(NamedTuple):
     wanted: int
     hour: int
     day: int
+    is_not_chosen: bool = False
 
 
 class ForInsiders(NamedTuple):
@@ -117,9 +119,12 @@ def mark(session: Session, campaign_id: uuid.UUID, version: uuid.UUID, at: datet
 def items(session: Session, campaign_id: uuid.UUID, at: datetime) -> list[Items]:
     scope = {"campaign": campaign_id, "hour": at - timedelta(hours=1), "day": at - timedelta(days=1)}
     return [
-        Items(Status(row.status), Hold(row.hold) if row.hold else None, *(int(n) for n in row[2:]))
+        Items(
+            Status(row.status), Hold(row.hold) if row.hold else None, int(row.n), int(row.judged), int(row.wanted),
+            int(row.hour), int(row.day), row.is_not_chosen,
+        )
         for row in session.execute(_ITEMS, scope)
-    ]
+    ]  # fmt: skip
 
 
 def for_insiders(session: Session, campaign_id: uuid.UUID) -> list[ForInsiders]:
@@ -193,11 +198,12 @@ _MARK = sa.text(
 )
 
 _ITEMS = sa.text(
-    """
-    SELECT status, hold, count(*) AS n, sum(judged) AS judged, sum(wanted) AS wanted,
+    f"""
+    SELECT status, hold, {NOT_CHOSEN} AS is_not_chosen,
+           count(*) AS n, sum(judged) AS judged, sum(wanted) AS wanted,
            count(*) FILTER (WHERE decided_at > :hour) AS hour, count(*) FILTER (WHERE decided_at > :day) AS day
-    FROM item WHERE campaign_id = :campaign GROUP BY status, hold
-    """
+    FROM item WHERE campaign_id = :campaign GROUP BY 1, 2, 3
+    """  # noqa: S608  (nothing in it comes from outside)
 )
 
 _FOR_INSIDERS = sa.text(

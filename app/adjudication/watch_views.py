@@ -84,7 +84,10 @@ def progress_table(found: Watched) -> Table:
         Column("part", "Decision", Unit.TEXT), Column("items", "Items", Unit.COUNT),
         Column("share", "Of all", Unit.SHARE),
     )  # fmt: skip
-    return Table("progress", "Items", columns, [(part, n, _whole(n, progress.total)) for part, n in rows])
+    shares: list[tuple[Any, ...]] = [(part, n, _whole(n, progress.total)) for part, n in rows]
+    if progress.not_chosen:
+        shares.append(("Left out: not chosen among several images", progress.not_chosen, None))
+    return Table("progress", "Items", columns, shares)
 
 
 def hours_table(found: Watched) -> Table:

@@ -17,6 +17,7 @@ from app.claims.offers import CLAIMABLE, FITS, OWED, PAUSE, QUALIFIED, UNSEEN, B
 from app.db import now
 from app.errors import Sentence
 from app.geography import CONTINENT_WORDS
+from app.items.models import NOT_CHOSEN
 
 MANY: Final = 200
 STALE_SECONDS: Final = 10.0
@@ -168,12 +169,13 @@ _MUST_WAIT = sa.text(
     """  # noqa: S608
 )
 _REST = sa.text(
-    """
+    f"""
     SELECT EXISTS (SELECT 1 FROM item WHERE campaign_id = :campaign) AS has_items,
-           EXISTS (SELECT 1 FROM item WHERE campaign_id = :campaign AND status = 'pending') AS has_pending,
+           EXISTS (SELECT 1 FROM item WHERE campaign_id = :campaign AND status = 'pending' AND NOT {NOT_CHOSEN})
+               AS has_pending,
            (SELECT count(*) FROM claim WHERE campaign_id = :campaign AND account_id = :account
               AND state = 'skipped') AS skipped
-    """
+    """  # noqa: S608  (nothing in it comes from outside)
 )
 
 

@@ -120,6 +120,10 @@ LANE = """CASE
     WHEN held >= late_from THEN 'late ' || region
     ELSE 'any ' || region END"""
 
+NOT_CHOSEN = """(item.hold IS NOT DISTINCT FROM 'candidates' AND EXISTS (
+    SELECT 1 FROM candidate_set WHERE candidate_set.id = item.candidate_set_id AND decided_at IS NOT NULL))"""
+"""Of several images of one claim another was chosen, or none: it is pending for good, and nobody is to judge it."""
+
 
 class Item(SQLModel, table=True):
     """One image and what it claims.

@@ -14,18 +14,20 @@ from app import geography
 from app.accounts.models import Account, Role
 from app.errors import Invalid, NotFound
 from app.items.fitting import any_of
-from app.items.models import Background, Item, ItemFood, Status, Subtask
+from app.items.models import NOT_CHOSEN, Background, Hold, Item, ItemFood, Status, Subtask
 
 MOST_AT_ONCE: Final = 200
 MAX_NAME: Final = 200
 
 
 class GridItem(NamedTuple):
-    """`foods` in the order of their slots; `background` where the subtask has one."""
+    """`foods` in the order of their slots; `background` where the subtask has one. `is_not_chosen` as in
+    `not_chosen`."""
 
     item: Item
     foods: list[ItemFood]
     background: Background | None
+    is_not_chosen: bool
 
 
 class Page(NamedTuple):
@@ -38,7 +40,7 @@ class Page(NamedTuple):
 class Progress(NamedTuple):
     """Items by status, of each subtask and of each country (ISO code) the first food is said to be from.
 
-    A dish of two countries counts in both.
+    A dish of two countries counts in both. Images that were not chosen among candidates stay out.
     """
 
     total: int
@@ -123,7 +125,16 @@ def grid_items(session: Session, item_ids: Sequence[uuid.UUID]) -> list[GridItem
 
 def _grid_items(session: Session, found: Sequence[tuple[Item, Background | None]]) -> list[GridItem]:
     foods = foods_of(session, [item.id for item, _ in found])
-    return [GridItem(item, foods[item.id], background) for item, background in found]
+    left = not_chosen(session, [item for item, _ in found])
+    return [GridItem(item, foods[item.id], background, item.id in left) for item, background in found]
+
+
+def not_chosen(session: Session, items: Sequence[Item]) -> set[uuid.UUID]:
+    """The ids of those that were not chosen when somebody chose among the candidates they belong to."""
+    held = [item.id for item in items if item.hold is Hold.CANDIDATES]
+    if not held:
+        return set()
+    return set(session.exec(select(Item.id).where(col(Item.id) == any_of(held, sa.Uuid), sa.text(NOT_CHOSEN))))
 
 
 def _conditions(campaign_id: uuid.UUID, filters: Filters) -> list[sa.ColumnElement[bool]]:
@@ -175,7 +186,7 @@ def counts_by_subtask(session: Session, campaign_id: uuid.UUID) -> Mapping[Subta
     by_subtask: dict[Subtask, dict[Status, int]] = {subtask: dict.fromkeys(Status, 0) for subtask in Subtask}
     counts = (
         sa.select(col(Item.subtask), col(Item.status), sa.func.count())
-        .where(col(Item.campaign_id) == campaign_id)
+        .where(col(Item.campaign_id) == campaign_id, sa.text(f"NOT {NOT_CHOSEN}"))
         .group_by(col(Item.subtask), col(Item.status))
     )
     for subtask, status, count in session.execute(counts):
@@ -189,7 +200,7 @@ def progress(session: Session, campaign_id: uuid.UUID) -> Progress:
     claims = (
         sa.select(sa.func.unnest(col(ItemFood.countries)).label("country"), col(Item.status))
         .join(ItemFood, sa.and_(col(ItemFood.item_id) == col(Item.id), col(ItemFood.slot) == 1))
-        .where(col(Item.campaign_id) == campaign_id)
+        .where(col(Item.campaign_id) == campaign_id, sa.text(f"NOT {NOT_CHOSEN}"))
         .subquery()
     )
     per_country = (

@@ -18,7 +18,7 @@ from app.campaigns.models import Campaign, Policy
 from app.campaigns.parameters import ADAPTIVE, NEVER, first_visits, parameters_of
 from app.db import transaction
 from app.items.importing import await_imports
-from app.items.models import Item, Status
+from app.items.models import NOT_CHOSEN, Item, Status
 from app.jobs import Job, JobContext, handles
 from app.judgments.batches import through_items
 from app.judgments.quotas import hold_full_groups
@@ -99,7 +99,7 @@ _READY = sa.text(
 
 _EFFECT = sa.text(
     f"""
-    WITH aim AS ({_AIMS} AND item.campaign_id = :campaign)
+    WITH aim AS ({_AIMS} AND item.campaign_id = :campaign AND NOT {NOT_CHOSEN})
     SELECT count(*) AS undecided, count(*) FILTER (WHERE wanted > was) AS more,
            count(*) FILTER (WHERE wanted < was) AS fewer,
            count(*) FILTER (WHERE wanted = judged AND judged > before) AS ready,

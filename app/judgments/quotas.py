@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from app.campaigns.models import Campaign, Policy
 from app.campaigns.parameters import parameters_of
+from app.items.models import NOT_CHOSEN
 from app.judgments.steering import steers
 
 # What was sent back for another look is judged whatever its group has, and so are items with a known answer.
@@ -40,12 +41,12 @@ _LET_GO = sa.text(
 )
 
 _COUNTS = sa.text(
-    """
+    f"""
     SELECT subtask, home, count(*) FILTER (WHERE status = 'approved') AS approved,
            count(*) FILTER (WHERE status = 'pending') AS pending,
            count(*) FILTER (WHERE status = 'pending' AND hold = 'quota') AS held_back
-    FROM item WHERE campaign_id = :campaign GROUP BY subtask, home
-    """
+    FROM item WHERE campaign_id = :campaign AND NOT {NOT_CHOSEN} GROUP BY subtask, home
+    """  # noqa: S608  (nothing in it comes from outside)
 )
 
 _APPROVED = sa.text(

@@ -25,7 +25,8 @@ AT_ONCE: Final = 1000
 
 
 class Filters(NamedTuple):
-    """What the list is narrowed by; empty is no filter. `country` is an ISO code, of a dish or the background."""
+    """What the list is narrowed by; empty is no filter. `country` is an ISO code, of a dish or the background;
+    `reason` is "question code", or a code alone for that of any question."""
 
     state: str = "open"
     country: str = ""
@@ -56,9 +57,11 @@ _LIST: Final = f"""
       AND (CAST(:reason AS text) = '' OR EXISTS (
             SELECT 1 FROM claim JOIN judgment ON judgment.id = claim.judgment_id, jsonb_each(answers) AS given
             WHERE claim.item_id = item.id AND claim.slot > 0 AND given.value -> 'reasons' ? CAST(:reason AS text)
+              AND (CAST(:question AS text) = '' OR given.key = CAST(:question AS text))
           ) OR EXISTS (
             SELECT 1 FROM decision, jsonb_each(coalesce(detail -> 'reasons', '{{}}')) AS given
-            WHERE decision.item_id = item.id AND given.value ? CAST(:reason AS text)))
+            WHERE decision.item_id = item.id AND given.value ? CAST(:reason AS text)
+              AND (CAST(:question AS text) = '' OR given.key = CAST(:question AS text))))
 """  # noqa: S608  (nothing in it comes from outside)
 
 
@@ -67,7 +70,7 @@ def listed(session: Session, campaign: Campaign, filters: Filters, *, cursor: st
     if filters.state and filters.state not in list(RequestState):
         fault = f"There is no such state; there are {', '.join(RequestState)}."
         raise Invalid(fault, fields={"state": fault})
-    scope = {"campaign": campaign.id, "limit": limit + 1} | filters._asdict()
+    scope = _scope(campaign, filters) | {"limit": limit + 1}
     after = ""
     if cursor:
         scope["opened_at"], scope["id"] = _read_cursor(cursor)
@@ -91,9 +94,14 @@ def every(session: Session, campaign: Campaign, filters: Filters) -> Iterator[Se
 def counts_by_state(session: Session, campaign: Campaign, filters: Filters) -> dict[RequestState, int]:
     """How many requests of each state the other filters leave."""
     query = f"SELECT request.state, count(*) {_LIST} GROUP BY 1"
-    scope = {"campaign": campaign.id} | filters._asdict() | {"state": ""}
+    scope = _scope(campaign, filters) | {"state": ""}
     found = dict(session.execute(sa.text(query), scope).all())
     return {state: found.get(state.value, 0) for state in RequestState}
+
+
+def _scope(campaign: Campaign, filters: Filters) -> dict[str, Any]:
+    question, _, code = filters.reason.rpartition(" ")
+    return {"campaign": campaign.id} | filters._asdict() | {"question": question, "reason": code}
 
 
 def entries_of(session: Session, request_ids: Sequence[uuid.UUID]) -> list[Entry]:

@@ -19,7 +19,7 @@ from app.generation import candidates, listing, service, yields
 from app.generation.engines import NAMES
 from app.generation.listing import Filters
 from app.generation.models import RequestState
-from app.generation.wrong import reason_choices
+from app.generation.wrong import SHORT, reason_choices
 from app.items import queries as items
 from app.judgments.cards import image_url
 from app.web.figures import tables
@@ -235,7 +235,7 @@ def _page(
         next=_address(request, campaign, filters, cursor=page.next_cursor) if page.next_cursor else None,
         is_first=not cursor,
         claim_words=listing.claim_words,
-        short=yields.SHORT,
+        short=SHORT,
         image_url=image_url,
         error=error,
         about=about,

@@ -123,10 +123,9 @@ def task_for(session: Session, storage: Storage, item: Item, folder: Path) -> Ta
     corrections: dict[str, Counter[str]] = {}
     for correction in wrong.corrections:
         corrections.setdefault(correction.question, Counter())[correction.text] += correction.votes
-    questions = dict.fromkeys(fault.question for fault in wrong.faults)
     return Task(
         parts,
-        {question: frozenset(wrong.codes(question)) for question in questions},
+        {question: frozenset(codes) for question, codes in wrong.reasons.items()},
         {question: said.most_common(1)[0][0] for question, said in corrections.items()},
         item.generator,
     )

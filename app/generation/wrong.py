@@ -42,9 +42,16 @@ class Wrong(NamedTuple):
     notes: Sequence[str] = ()
     settled: Sequence[str] = ()
 
-    def codes(self, question: str) -> set[str]:
-        """The reasons that count: an adjudicator's where there is one's word, else those of at least half as many as
-        the most frequent one has."""
+    @property
+    def reasons(self) -> dict[str, set[str]]:
+        """{question: the reasons that count}: an adjudicator's where there is one's word, who may also have said yes;
+        else those of at least half as many as the most frequent one has."""
+        questions = dict.fromkeys(fault.question for fault in self.faults)
+        if self.settled:
+            questions = {question: None for question in questions if question in self.settled}
+        return {question: self._codes(question) for question in questions}
+
+    def _codes(self, question: str) -> set[str]:
         own = [fault for fault in self.faults if fault.question == question]
         if settled := {fault.code for fault in own if fault.by_adjudicator}:
             return settled
@@ -162,8 +169,19 @@ def reason_words(policy: Policy) -> dict[tuple[str, str], str]:
 
 
 def reason_choices(session: Session, campaign: Campaign) -> list[tuple[str, str]]:
-    """(code, words) of the reasons that this campaign's items of today could have been refused for, each code once."""
-    found: dict[str, str] = {}
-    for (_, code), text in reason_words(current_policy(session, campaign)).items():
-        found.setdefault(code, text)
-    return sorted(found.items(), key=lambda entry: entry[1])
+    """("question code", words) of the reasons that this campaign's items of today could have been refused for."""
+    words = reason_words(current_policy(session, campaign))
+    return [
+        (f"{question} {code}", f"{SHORT.get(question, question)}: {text}")
+        for (question, code), text in sorted(words.items(), key=lambda entry: (_place(entry[0][0]), entry[1]))
+    ]
+
+
+SHORT: Final = dict(
+    zip(
+        QUESTIONS,
+        ("First dish", "Origin of the first dish", "Second dish", "Origin of the second dish", "Background"),
+        strict=True,
+    )
+)
+"""The questions in a word or two."""

@@ -55,7 +55,13 @@ def problem(
             body["errors"] = [{"field": name, "message": translated(text)} for name, text in fields.items()]
         headers = {"content-language": spoken()}
         return JSONResponse(body, status, headers, media_type="application/problem+json")
-    way_on = (Sentence("Start page"), "/") if status in (403, 404, 410) else None
+    way_on: tuple[str, str] | None = (Sentence("Start page"), "/") if status in (403, 404, 410) else None
+    if status == 401 and "authorization" not in request.headers:  # a form: who opens a page is sent to sign in
+        title, way_on = Sentence("You have been signed out"), (Sentence("Sign in again"), _sign_in(request))
+        detail = Sentence(
+            "Nothing was saved. Sign in again, then come back to this tab and go back one page: "
+            "what you wrote is still there."
+        )
     return render(
         request,
         "errors/error.html",
@@ -73,6 +79,10 @@ def wants_json(request: Request) -> bool:
     return path.startswith("/api/") or "application/json" in request.headers.get("accept", "")
 
 
+def _sign_in(request: Request) -> str:
+    return str(request.app.url_path_for("accounts:sign_in"))
+
+
 def _is_page_visit(request: Request) -> bool:
     """Somebody at a browser. A program whose token is wrong must hear so; signing in would not mend it."""
     is_program = wants_json(request) or "authorization" in request.headers
@@ -83,8 +93,7 @@ def situation(request: Request, error: Exception) -> Response:
     assert isinstance(error, TerroirError)
     if isinstance(error, NotSignedIn) and _is_page_visit(request):
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        sign_in = str(request.app.url_path_for("accounts:sign_in"))
-        return RedirectResponse(f"{sign_in}?{urlencode({'next': back})}", 303)
+        return RedirectResponse(f"{_sign_in(request)}?{urlencode({'next': back})}", 303)
     if error.status >= 500:
         logger.error("%s: %s", error.type, error.message)
     response = problem(request, error.status, error.type, error.title, error.message, error.fields)

@@ -1,16 +1,16 @@
-// Keeps what is answered but not yet confirmed: a reload, a wrong Back or a crashed tab gives the same card with the
-// same answers. Loaded before keys.js, which then goes on from the first open question.
+// Keeps what is answered but not yet confirmed: a reload, a wrong Back, a closed or crashed tab gives the same card with
+// the same answers. Loaded before keys.js, which then goes on from the first open question.
 
 const KEY = "terroir-drafts";
 const MOST = 30;
 const KEPT = /^(answer|reason|correction)\.|^note$/;
 const form = () => document.querySelector("[data-judge-form]");
-const claimOf = (shown) => shown.elements.claim_id.value;
+const claimOf = (shown) => shown.querySelector("[data-draft]")?.dataset.draft ?? shown.elements.claim_id.value;
 
 /** {claim: fields}, the latest last. */
 function read() {
   try {
-    return JSON.parse(sessionStorage.getItem(KEY)) ?? {};
+    return JSON.parse(localStorage.getItem(KEY)) ?? {};
   } catch {
     return {};
   }
@@ -18,7 +18,7 @@ function read() {
 
 function write(kept) {
   try {
-    sessionStorage.setItem(KEY, JSON.stringify(kept));
+    localStorage.setItem(KEY, JSON.stringify(kept));
   } catch {
     // Storage can be full or forbidden; the answers are on the screen all the same.
   }

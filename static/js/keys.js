@@ -63,11 +63,17 @@ function describe(question) {
   form().classList.toggle("is-ready", questions().every(isComplete));
 }
 
+/** The same by a tap or a key on the one before; on a phone it then lies where that one lay (judge/touch.js). */
+function goOn(question, options) {
+  setCurrent(question, options);
+  if (narrow.matches) document.dispatchEvent(new Event("question:shown"));
+}
+
 function answered(question, options) {
   if (given(question)?.value === "no") setDigits(question);
   // A thumb needs the reasons before it goes on; a keyboard reaches them by digit from anywhere.
   if (narrow.matches && !isComplete(question)) setCurrent(question, options);
-  else setCurrent(nextOpen(question), options);
+  else goOn(nextOpen(question), options);
 }
 
 function press(answer) {
@@ -211,7 +217,7 @@ document.addEventListener("click", (event) => {
   const question = target.closest("[data-question]");
   if (!question) return undefined;
   if (target.closest("[data-open]")) return setCurrent(question);
-  if (target.closest("[data-next]")) return isComplete(question) ? setCurrent(nextOpen(question)) : confirm();
+  if (target.closest("[data-next]")) return isComplete(question) ? goOn(nextOpen(question)) : confirm();
   // Arrow keys inside a radio group click too, with detail 0: only a real press goes on to the next question.
   if (target.matches(".segment input") && event.detail > 0) answered(question, { focus: false });
   return undefined;

@@ -1,4 +1,5 @@
-// Says in one sentence that a request failed. The page keeps what was typed: nothing is swapped on these statuses.
+// Says in one sentence that a request failed, or isn't sent while offline. The page keeps what was typed: nothing is
+// swapped on these statuses.
 const banner = document.querySelector("[data-trouble]");
 const words = banner.querySelector("[data-trouble-words]");
 
@@ -31,6 +32,13 @@ document.addEventListener("htmx:before:response", (event) => {
   }
   ctx.swap = "none"; // an error page must not replace a form with answers in it
   say(sentence);
+});
+
+// On the window, so that it comes last: the judging page keeps its answers by itself, and htmx has its own way.
+addEventListener("submit", (event) => {
+  if (event.defaultPrevented || navigator.onLine) return;
+  event.preventDefault(); // the browser's own page would take this one's place
+  say(banner.dataset.offline);
 });
 
 banner.querySelector("[data-trouble-close]").addEventListener("click", () => {

@@ -16,6 +16,8 @@ from tests.browser.conftest import Visitor
 from tests.live import DEMO, Installation, fresh_home
 
 CAMPAIGN = "tasting"
+THUMB_MS = 400
+"""Between two taps: one that follows a new question or card at once is ignored (static/js/judge/touch.js)."""
 
 
 @contextmanager

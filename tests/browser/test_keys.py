@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.judging import answers_of, claim_on, expect_outbox, judge_page, open_card, tasting, visitor
+from tests.browser.judging import (
+    THUMB_MS,
+    answers_of,
+    claim_on,
+    expect_ahead,
+    expect_outbox,
+    judge_page,
+    open_card,
+    tasting,
+    visitor,
+)
 from tests.live import Installation
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("keys")]
@@ -141,9 +151,10 @@ def test_a_pinch_on_the_buttons_answers_and_sends_nothing(installation: Installa
     fingers.do("touchEnd")
     page.touchscreen.tap(*on_yes)  # the last finger, still there
     assert given(page) == []
-    page.wait_for_timeout(400)
+    page.wait_for_timeout(THUMB_MS)
     page.touchscreen.tap(*on_yes)
     assert given(page) == ["yes"]
+    page.wait_for_timeout(THUMB_MS)
     page.locator(".is-current .segment.yes").tap()
     confirm = page.locator(".confirm").bounding_box()
     assert confirm is not None
@@ -152,10 +163,55 @@ def test_a_pinch_on_the_buttons_answers_and_sends_nothing(installation: Installa
     fingers.do("touchEnd")
     page.touchscreen.tap(*on_confirm)
     assert claim_on(page) == before
-    page.wait_for_timeout(400)
+    page.wait_for_timeout(THUMB_MS)
     page.touchscreen.tap(*on_confirm)
     expect(page.locator("#card")).not_to_have_attribute("data-claim", before)
     pim.context.close()
+
+
+def middle(page: Page, what: str) -> tuple[float, float]:
+    box = page.locator(what).bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def tap_twice(page: Page, what: str, shown: str) -> None:
+    """The second one in the page itself, so that it comes at once however busy the machine is."""
+    x, y = middle(page, what)
+    page.evaluate(
+        """([shown, x, y]) => document.addEventListener(shown, () => setTimeout(() => {
+            const click = new PointerEvent("click", {pointerType: "touch", bubbles: true, cancelable: true, detail: 1});
+            document.elementFromPoint(x, y).dispatchEvent(click);
+            document.body.dataset.tapped = shown;
+        }, 50), {once: true})""",
+        [shown, x, y],
+    )
+    page.touchscreen.tap(x, y)
+    expect(page.locator("body")).to_have_attribute("data-tapped", shown)
+
+
+def test_a_second_tap_answers_nothing_that_came_under_the_thumb(installation: Installation, chromium: Browser) -> None:
+    settings: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+    dot = visitor(installation, chromium, "dot", **settings)
+    page = dot.page
+    expect_ahead(page)
+    before, n = claim_on(page), page.locator("[data-question]").count()
+    page.wait_for_timeout(THUMB_MS)
+    tap_twice(page, ".is-current .segment.yes", "question:shown")
+    assert given(page) == ["yes"]
+    for _ in range(n - 1):
+        page.wait_for_timeout(THUMB_MS)
+        page.locator(".is-current .segment.yes").tap()
+    assert given(page) == ["yes"] * n
+    page.wait_for_timeout(THUMB_MS)
+    on_confirm = middle(page, ".confirm")
+    tap_twice(page, ".confirm", "card:shown")
+    expect(page.locator("#card")).not_to_have_attribute("data-claim", before)
+    assert given(page) == []
+    page.wait_for_timeout(THUMB_MS)
+    page.touchscreen.tap(*on_confirm)
+    assert len(given(page)) == 1, "later it is a tap as any other"
+    dot.context.close()
 
 
 def test_every_target_fits_a_thumb(installation: Installation, chromium: Browser) -> None:
@@ -174,9 +230,9 @@ def test_every_target_fits_a_thumb(installation: Installation, chromium: Browser
     page.locator(".is-current .segment.no").tap()
     assert page.evaluate(small) == []
     page.locator(".is-current .reason").first.tap()
-    page.locator(".is-current [data-next]").tap()
-    page.locator(".is-current .segment.yes").tap()
-    page.locator(".confirm").tap()
+    for what in (".is-current [data-next]", ".is-current .segment.yes", ".confirm"):
+        page.locator(what).tap()
+        page.wait_for_timeout(THUMB_MS)
     expect_outbox(page, "All sent")
     assert page.evaluate(small) == []
     assert page.evaluate("document.documentElement.scrollWidth") == 360

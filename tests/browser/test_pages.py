@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Visitor
+from tests.browser.judging import THUMB_MS
 from tests.browser.stage import LOOKS, NARROW, WIDE, Stage, set_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("pages")]
@@ -160,9 +161,11 @@ def test_judging_works_by_tapping_on_a_phone(stage: Stage) -> None:
     sheet.locator(".segment.no").tap()
     sheet.locator(".reason").first.tap()
     sheet.locator("[data-next]").tap()
+    page.wait_for_timeout(THUMB_MS)
     for number in range(2, page.locator("[data-question]").count() + 1):
         expect(sheet.locator(".question-place")).to_have_text(f"{number} of 5")
         sheet.locator(".segment.yes").tap()
+        page.wait_for_timeout(THUMB_MS)
     expect(sheet).to_have_count(0)
     page.locator(".confirm").tap()
     expect_next_card(page, before)

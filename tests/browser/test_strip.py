@@ -11,6 +11,7 @@ from tests.browser.judging import (
     claim_on,
     expect_ahead,
     expect_outbox,
+    judge_page,
     open_card,
     query,
     tasting,
@@ -94,6 +95,48 @@ def test_an_answer_that_still_waits_is_changed_before_it_is_sent(installation: I
     assert [(str(row.claim_id), row.revision) for row in found] == [(first, 1), (second, 1)]
     assert found[0].answers["food1_identity"]["answer"] == "unsure"
     wes.context.close()
+
+
+def test_what_was_changed_in_another_tab_is_what_comes_back(installation: Installation, chromium: Browser) -> None:
+    two = visitor(installation, chromium, "two")
+    page = two.page
+    claim = answer(page)
+    expect_outbox(page, "All sent")
+    other = two.context.new_page()
+    other.goto(f"{judge_page(installation)}/claims/{claim}")
+    other.locator(".segment.unsure input").first.check()
+    other.locator("[data-confirm]").click()
+    expect_outbox(other, "All sent")
+    page.bring_to_front()
+    page.keyboard.press("b")
+    expect(page.locator("#card")).to_have_attribute("data-claim", claim)
+    expect(page.locator(".segment.unsure input").first).to_be_checked()
+    two.context.close()
+
+
+def test_a_change_that_came_too_late_leads_to_what_stands(installation: Installation, chromium: Browser) -> None:
+    ted = visitor(installation, chromium, "ted")
+    page = ted.page
+    expect_ahead(page)
+    claim = answer(page)
+    expect_outbox(page, "All sent")
+    query(
+        installation,
+        "UPDATE item SET status = 'approved', decided_at = now() FROM claim WHERE item_id = item.id AND claim.id = :id",
+        id=claim,
+    )
+    page.keyboard.press("b")
+    expect(page.locator("#card")).to_have_attribute("data-claim", claim)
+    page.locator(".segment.unsure input").first.check()
+    page.locator("[data-confirm]").click()
+    expect_outbox(page, "1 not taken")
+    expect(page.locator("[data-outbox-list] > li")).to_contain_text("This item has been decided since")
+    expect(page.get_by_role("link", name="Mend it")).to_be_hidden()
+    expect(page.locator(entry(page, claim))).to_have_attribute("data-state", "frozen")
+    page.locator(f"{entry(page, claim)} a").click()
+    expect(page.get_by_text("enough people have judged the image")).to_be_visible()
+    expect(page.locator(".segment.yes input:checked")).to_have_count(page.locator("[data-question]").count())
+    ted.context.close()
 
 
 def test_a_skip_by_mistake_is_taken_back(installation: Installation, chromium: Browser) -> None:

@@ -1,6 +1,7 @@
 """What every request passes first, and what becomes of those that fail on the way."""
 
 import json
+import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -157,6 +158,14 @@ def test_a_401_says_how_to_sign_in(call: SignIn) -> None:
     reply = call().get("/api/v1/releases")
     assert reply.status_code == 401
     assert reply.headers["www-authenticate"] == "Bearer"
+
+
+def test_a_form_sent_after_signing_out_says_what_to_do(browse: SignIn) -> None:
+    reply = browse().post("/judge/sample", data={"action": "confirm", "note": "So it is."})
+    assert reply.status_code == 401
+    assert "You have been signed out" in reply.text
+    assert "what you wrote is still there" in reply.text
+    assert re.search(r'<a class="button" href="/sign-in" target="_blank">', reply.text)
 
 
 @pytest.mark.parametrize("address", ["/api/v1/nothing", "/api/nothing", "/api/v2/releases"])

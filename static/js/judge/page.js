@@ -198,8 +198,10 @@ function remember(claim, body) {
 function openEarlier(claim, state) {
   const found = remembered.get(claim);
   if (!found || state === "frozen") return false;
-  if (onScreen && !$("[data-judge]").classList.contains("is-earlier")) deck.putBack(onScreen);
-  store.find(account, claim).then((record) => present(found.card, record?.body ?? found.body));
+  store.find(account, claim).then((record) => {
+    if (onScreen && !$("[data-judge]").classList.contains("is-earlier")) deck.putBack(onScreen);
+    present(found.card, record?.body ?? found.body);
+  });
   return true;
 }
 
@@ -217,6 +219,7 @@ document.addEventListener("click", (event) => {
 // Coming and going.
 
 tabs.addEventListener("message", async ({ data: claim }) => {
+  remembered.delete(claim); // what was answered there is newer
   deck.drop(claim);
   await redraw();
   if (onScreen?.claim === claim && !$("[data-judge]").classList.contains("is-earlier")) next();
@@ -241,7 +244,7 @@ async function begin() {
     return;
   }
   const record = onScreen && (await store.find(account, onScreen.claim));
-  if (record?.body.answers && isOwnPage) {
+  if (record?.body.answers && isOwnPage && !("frozen" in $("[data-judge]").dataset)) {
     const form = $("[data-judge-form]");
     $("[data-judge]").classList.add("is-earlier");
     fill(form, record.body);

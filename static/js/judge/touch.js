@@ -1,7 +1,9 @@
-// Two fingers zoom; they never answer. A tap that follows a pinch at once is the pinch's last finger.
+// Two fingers zoom; they never answer. A tap that follows a pinch at once is the pinch's last finger, and one that follows
+// a new card or, on a phone, a new question at once is a second tap meant for what lay there before.
 
 const QUIET_MS = 350;
 let quietUntil = 0;
+let newUntil = 0;
 
 addEventListener(
   "touchstart",
@@ -18,11 +20,16 @@ function lift(event) {
 addEventListener("touchend", lift, { passive: true, capture: true });
 addEventListener("touchcancel", lift, { passive: true, capture: true });
 
+for (const shown of ["card:shown", "question:shown"]) {
+  document.addEventListener(shown, () => (newUntil = performance.now() + QUIET_MS));
+}
+
 for (const kind of ["click", "submit"]) {
   addEventListener(
     kind,
     (event) => {
-      if (performance.now() >= quietUntil || !event.target.closest?.(".judge")) return;
+      const isSecondTap = event.pointerType === "touch" && performance.now() < newUntil;
+      if ((!isSecondTap && performance.now() >= quietUntil) || !event.target.closest?.(".judge")) return;
       event.preventDefault();
       event.stopPropagation();
     },

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from app.agreement.rules import ANSWERS
 from app.agreement.tallies import FIRST_JUDGMENTS, NOT_ASKED, QUESTIONS, Basis
-from app.judgments.vote_filters import KNOWLEDGE, ON_WHITE, Wanted
+from app.judgments.vote_filters import ALONE, KNOWLEDGE, ON_WHITE, Wanted
 
 EVERY: Final = 1_000_000
 
@@ -41,9 +41,10 @@ def _part(wanted: Wanted) -> Conditions:
     if by == "rater":
         return _by_rater(wanted, "part"), {"part": part}
     if by in KNOWLEDGE and wanted.question == "background":
-        return ["background.country = :part"], {"part": part}
+        return (["background.country = :part"], {"part": part}) if part else (["background.country IS NOT NULL"], {})
     if by in KNOWLEDGE:
-        return [_FROM], {"part": part, "slot": int(wanted.question[4])}
+        slot = int(wanted.question[4])
+        return ([_FROM], {"part": part, "slot": slot}) if part else ([_FROM_ANYWHERE], {"slot": slot})
     if by == "country":
         return [_FROM], {"part": part, "slot": 1}
     return [_PARTS[by]], {"part": part}
@@ -53,6 +54,8 @@ def _votes(wanted: Wanted) -> Conditions:
     votes = wanted.votes
     if not votes:
         return [], {}
+    if votes == ALONE:
+        return [_GIVEN_BY_NOBODY_ELSE], {}
     if wanted.question:
         if votes in _GIVEN:
             return ["asked.given ~ :given"], {"given": _GIVEN[votes]}
@@ -173,6 +176,10 @@ _FROM = (
     "EXISTS (SELECT 1 FROM item_food WHERE item_food.item_id = item.id AND item_food.slot = :slot "
     "AND CAST(:part AS text) = ANY(item_food.countries))"
 )
+_FROM_ANYWHERE = (
+    "EXISTS (SELECT 1 FROM item_food WHERE item_food.item_id = item.id AND item_food.slot = :slot "
+    "AND cardinality(item_food.countries) > 0)"
+)
 _PARTS = {
     "subtask": "item.subtask = :part",
     "generator": "coalesce(item.generator, 'not stated') = :part",
@@ -187,6 +194,12 @@ _GIVEN = {
     "single": "^.$",
     "any-unsure": "u",
 }
+# Of two or more votes the rater's letter stands there once.
+_GIVEN_BY_NOBODY_ELSE = f"""
+    length(asked.given) >= 2
+    AND length(replace(asked.given, substr(asked.letters, {_PLACE_OF.format(who="rater")}, 1), ''))
+        = length(asked.given) - 1
+"""
 _EXACTLY = """
     length(translate(asked.given, 'nu', '')) = :n_yes AND length(translate(asked.given, 'yu', '')) = :n_no
     AND length(translate(asked.given, 'yn', '')) = :n_unsure

@@ -16,6 +16,8 @@ KINDS: Final = (
     "subtask", "country", "generator", "week", "rater", *KNOWLEDGE, "food", "scene", "scene_country",
 )  # fmt: skip
 SOME_VOTES: Final = ("agree", "differ", "paired", "single", "any-unsure")
+ALONE: Final = "alone"
+"""Votes on a question among which nobody else's is like the rater's."""
 ON_WHITE: Final = "none"
 """In place of a background, or of its country, for items that have none."""
 MAX_PART: Final = 200
@@ -27,8 +29,8 @@ class Wanted(NamedTuple):
 
     `by` and `part`: a kind of part of the counts (`VotePattern`), or "food" (the first food's id), "scene" (a
     background's id or "none") or "scene_country" (ISO code or "none"). With "insiders", "outsiders" or "mixed" the
-    votes meant are those people's. `votes` is one of SOME_VOTES or exactly who said what, such as "yes-no" (answers
-    in the order yes, no, unsure). `rater` gave `answer`; `a` gave `answer_a` and `b` gave
+    votes meant are those people's; without a part they are of items of any country. `votes` is one of SOME_VOTES, or
+    ALONE, or exactly who said what, such as "yes-no" (answers in the order yes, no, unsure). `rater` gave `answer`; `a` gave `answer_a` and `b` gave
     `answer_b`. `food`, `scene` and `scene_country` narrow any part further. Without a question "agree" means on every
     question, "differ" and "any-unsure" on any.
     """
@@ -51,6 +53,7 @@ class Wanted(NamedTuple):
     def without(self, name: str) -> "Wanted":
         """Without this filter, and without those that make no sense alone."""
         gone = {name, *_LEANING.get(name, ())}
+        gone |= {"votes"} if name == "rater" and self.votes == ALONE else set()
         if name == "question":
             gone |= {"answer", "answer_a", "answer_b"}
             gone |= {"by", "part"} if self.by in KNOWLEDGE else set()
@@ -93,7 +96,7 @@ def checked_votes(text: str) -> str:
     >>> checked_votes("no-yes"), checked_votes("differ")
     ('yes-no', 'differ')
     """
-    if not text or text in SOME_VOTES:
+    if not text or text in (*SOME_VOTES, ALONE):
         return text
     answers = text.split("-")
     if len(answers) > MAX_VOTES or not set(answers) <= set(ANSWERS):
@@ -102,6 +105,8 @@ def checked_votes(text: str) -> str:
 
 
 def _check_together(wanted: Wanted) -> None:
+    if wanted.votes == ALONE and not (wanted.question and wanted.rater):
+        raise Invalid("Choose the person who stood alone, and the question.")
     is_exact = bool(wanted.votes) and wanted.votes not in SOME_VOTES
     if not wanted.question and (is_exact or wanted.answer or wanted.answer_a or wanted.answer_b):
         raise Invalid("Choose the question that got these answers.")
@@ -122,7 +127,7 @@ def _checked_part(wanted: Wanted) -> Wanted:
             raise Invalid("Say what kind of part this is: the filter “by” is missing.")
         return wanted._replace(by="")
     _one_of("by", by, KINDS)
-    if not part:
+    if not part and by not in KNOWLEDGE:
         raise Invalid(f"Say which {by.replace('_', ' ')}: the filter “part” is missing.")
     if by in ("country", "scene_country", *KNOWLEDGE):
         part = _country(part, may_be_none=by == "scene_country")

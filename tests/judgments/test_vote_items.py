@@ -10,13 +10,15 @@ from sqlalchemy import update
 from sqlmodel import Session, select
 
 from app.accounts.models import Account, KnownCountry
+from app.adjudication.agreement.insider_queries import OVERALL, sides_of
+from app.adjudication.agreement.person_queries import weekly_pairs
 from app.agreement.rules import ANSWERS
 from app.agreement.tallies import QUESTIONS
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
 from app.claims.models import Claim, ClaimState
 from app.errors import Invalid
-from app.items.models import Gold, Item, Status, Subtask
+from app.items.models import Gold, Item, ItemFood, Status, Subtask
 from app.judgments.models import Judgment
 from app.judgments.service import question_keys
 from app.judgments.tallies import up_to_date
@@ -135,6 +137,44 @@ def test_agreeing_differing_and_single_votes(session: Session) -> None:
     assert keys(session, campaign, question="background") == []
 
 
+@pytest.mark.parametrize("basis", ["first", "all"])
+def test_the_items_of_those_who_know_any_country_and_of_those_who_do_not(session: Session, basis: Any) -> None:
+    """As the page of insiders counts them: items without a country are in none."""
+    campaign = crowd(session, 3)
+    nowhere = make_item(session, campaign)
+    session.get_one(ItemFood, (nowhere.id, 1)).countries = []
+    voted(session, nowhere, "yes", "no")
+    up_to_date(session, campaign.id)
+    for question in QUESTIONS:
+        items = sides_of(session, campaign.id, question, basis)[OVERALL]
+        expected = {
+            "insiders": sum(n for sides, n in items.items() if any(sides.insiders)),
+            "outsiders": sum(n for sides, n in items.items() if any(sides.outsiders)),
+            "mixed": sum(n for sides, n in items.items() if sides.mixed),
+        }
+        found = {by: number_of(session, campaign.id, basis, checked(Wanted(question, by))) for by in expected}
+        assert found == expected
+        assert min(found.values()) > 0
+
+
+@pytest.mark.parametrize("basis", ["first", "all"])
+def test_who_stood_alone(session: Session, basis: Any) -> None:
+    """As the page of a rater counts it: an item shared with others of whom nobody gave the same answer."""
+    campaign = crowd(session, 4)
+    up_to_date(session, campaign.id)
+    n_alone = n_differ = 0
+    for rater in session.exec(select(RaterVotes.rater_id).distinct()).all():
+        weeks = weekly_pairs(session, campaign.id, basis, rater).values()
+        for question in QUESTIONS:
+            alone = sum(week[question].alone for week in weeks if question in week)
+            wanted = Wanted(question, votes="alone", rater=str(rater))
+            assert number_of(session, campaign.id, basis, checked(wanted)) == alone
+            n_alone += alone
+            n_differ += number_of(session, campaign.id, basis, wanted._replace(votes="differ"))
+    assert 0 < n_alone
+    assert (n_alone < n_differ) is (basis == "all")
+
+
 def test_dish_scene_and_status(session: Session) -> None:
     campaign = make_campaign(session)
     plain = make_item(session, campaign, key="plain", status=Status.REJECTED)
@@ -196,7 +236,10 @@ def test_pages_hold_each_item_once_in_either_order(session: Session) -> None:
         ({"by": "insiders", "part": "EG"}, "Choose a question"),
         ({"by": "week", "part": "2026-11-24"}, "named by its Monday"),
         ({"by": "food", "part": "koshary"}, "no dish"),
+        ({"by": "mixed"}, "Choose a question"),
         ({"rater": "ann"}, "no person"),
+        ({"question": IDENTITY, "votes": "alone"}, "the person who stood alone"),
+        ({"rater": str(uuid.UUID(int=1)), "votes": "alone"}, "the person who stood alone"),
         ({"question": IDENTITY, "answer": "yes"}, "Choose the person"),
         ({"a": str(uuid.UUID(int=1))}, "two people"),
         ({"status": "good"}, "no status"),
@@ -220,4 +263,7 @@ def test_a_filter_takes_what_leans_on_it_along() -> None:
     assert wanted.without("question") == Wanted(rater="1", a="1", b="2")
     assert wanted.without("a") == Wanted(IDENTITY, "insiders", "EG", "yes-no", rater="1", answer="yes")
     assert wanted.without("by").part == ""
+    alone = Wanted(IDENTITY, votes="alone", rater="1")
+    assert alone.without("question") == Wanted(rater="1")
+    assert alone.without("rater") == Wanted(IDENTITY)
     assert checked_votes("unsure-no-yes") == "yes-no-unsure"

@@ -123,10 +123,9 @@ def _query(shown: Shown) -> str:
 
 def _links(shown: Shown, row: views.Row) -> dict[str, str | None]:
     """{column: what lies behind its cell}: the one figure with its vote patterns, or the items. Votes are counted by
-    country, so behind the rows of all countries there is but the list of the question's items."""
-    whole = shown.frame.items(question=shown.question) if row.part == OVERALL else None
+    country, so of all countries together there are but the items."""
     if row.part == OVERALL:
-        return dict.fromkeys(("country", "insider_answers", "outsider_answers"), whole)
+        return _links_overall(shown, row)
     links: dict[str, str | None] = {}
     for name in views.GROUPS:
         wanted = {"question": shown.question, "by": name, "part": row.part}
@@ -138,4 +137,19 @@ def _links(shown: Shown, row: views.Row) -> dict[str, str | None]:
             links |= {f"{name}_{answer}": links[name] for answer in views.MEASURED}
     both = {"question": shown.question, "by": "mixed", "part": row.part}
     links |= {f"difference_{answer}": shown.frame.items(**both, votes="differ") for answer in views.MEASURED}
+    return links
+
+
+def _links_overall(shown: Shown, row: views.Row) -> dict[str, str | None]:
+    """Of one answer of each side, the items are those that both judged."""
+
+    def items(by: str, votes: str = "") -> str | None:
+        return shown.frame.items(question=shown.question, by=by, votes=votes)
+
+    links = {f"difference_{answer}": items("mixed", "differ") for answer in views.MEASURED}
+    for name in ("insiders", "outsiders"):
+        answered = items(name if row.groups else "mixed")
+        links |= {f"{name[:-1]}_answers": answered} | {f"{name}_{answer}": answered for answer in views.MEASURED}
+        links[name] = links[f"{name}_items"] = items(name, "paired")
+    links["mixed"] = links["mixed_items"] = items("mixed")
     return links

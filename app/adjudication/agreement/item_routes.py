@@ -20,7 +20,7 @@ from app.errors import NotFound
 from app.items.models import Status
 from app.judgments import vote_items
 from app.judgments.cards import image_url
-from app.judgments.vote_filters import Wanted, checked
+from app.judgments.vote_filters import ALONE, Wanted, checked
 from app.web.render import redirect_to, render
 from app.web.session import SessionDep
 
@@ -139,9 +139,10 @@ def _order(doubt: str) -> vote_items.Order:
 
 
 def _votes_choices(wanted: Wanted) -> list[tuple[str, str]]:
-    """Exact votes need a question; what the filter says now is always among them."""
+    """Exact votes need a question, and standing alone a person, too; what the filter says now is always among them."""
     exact = list(item_views.PAIRS_OF_VOTES) if wanted.question else []
-    every = [*item_views.VOTES_WORDS, *exact]
+    alone = [ALONE] if wanted.question and wanted.rater else []
+    every = [*item_views.VOTES_WORDS, *alone, *exact]
     if wanted.votes and wanted.votes not in every:
         every.append(wanted.votes)
     return [(votes, item_views.votes_words(votes)) for votes in every]

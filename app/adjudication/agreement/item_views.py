@@ -9,7 +9,7 @@ from app import geography
 from app.adjudication.agreement.words import QUESTIONS
 from app.agreement.tallies import FIRST_JUDGMENTS, Basis
 from app.cells import harmless
-from app.judgments.vote_filters import KNOWLEDGE, ON_WHITE, SOME_VOTES, Wanted
+from app.judgments.vote_filters import ALONE, KNOWLEDGE, ON_WHITE, SOME_VOTES, Wanted
 from app.judgments.vote_items import Given, JudgedItem
 
 WHITE = "on white"
@@ -33,6 +33,7 @@ VOTES_WORDS = {
     "single": "one vote only",
     "any-unsure": "somebody was unsure",
 }
+ALONE_WORDS = "two or more, and nobody gave the same answer"
 PAIRS_OF_VOTES = ("yes-yes", "yes-no", "yes-unsure", "no-no", "no-unsure", "unsure-unsure")
 
 
@@ -51,12 +52,16 @@ def votes_words(votes: str) -> str:
     """
     if votes in SOME_VOTES:
         return VOTES_WORDS[votes]
+    if votes == ALONE:
+        return ALONE_WORDS
     return votes.replace("-", " · ") + (", in any order" if "-" in votes else " alone")
 
 
 def part_words(by: str, part: str, names: Mapping[str, str]) -> str:
     if by in ("scene", "scene_country") and part == ON_WHITE:
         return WHITE
+    if by in KNOWLEDGE and not part:
+        return "all countries"
     if by in ("country", "scene_country", *KNOWLEDGE):
         return geography.name_of(part)
     return names.get(part, part)

@@ -190,12 +190,13 @@ def _links(found: Person, every: dict[str, Table]) -> dict[str, list[dict[str, s
     def week(row: tuple[Any, ...]) -> dict[str, str | None]:
         about = {"by": "week", "part": row[0], "question": found.question}
         no = items(**about, answer="no") if found.question else items(**about)
-        return {"n": items(**about), "no": no, "pairs": items(**about), "agreement": items(**about, votes="differ")}
+        pairs = items(**about, votes="paired")
+        return {"n": items(**about), "no": no, "pairs": pairs, "agreement": items(**about, votes="differ")}
 
     def alone(row: tuple[Any, ...]) -> dict[str, str | None]:
         question = key_of[row[0]]
-        differ = items(question=question, votes="differ")
-        return {"n": items(question=question), "alone": differ, "share": differ}
+        stood = items(question=question, votes="alone")
+        return {"n": items(question=question, votes="paired"), "alone": stood, "share": stood}
 
     def pair(other: uuid.UUID) -> dict[str, str | None]:
         a, b = sorted((rater, other))

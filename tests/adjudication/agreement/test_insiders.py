@@ -1,6 +1,7 @@
 """Insiders and outsiders: agreement within and between them, what they answer, and the page that shows it."""
 
 import csv
+import html
 import io
 import re
 
@@ -171,6 +172,28 @@ def test_the_page_compares_and_its_numbers_lead_on(session: Session, browse: Sig
         in page
     )
     assert "On the 4 items that both judged" in page
+
+
+def test_the_numbers_of_all_countries_lead_to_just_their_items(
+    session: Session, browse: SignIn, campaign: Campaign
+) -> None:
+    admin = browse(make_account(session, Role.ADMIN))
+    page = admin.get(f"{PAGE}?all=1").text
+    # Insiders met on koshary 1 and 3, outsiders on 4; who knows and who doesn't on koshary 1, 2, 3 and the pizza.
+    agree, answers = re.findall(r"<tr>(?:(?!</tr>).)*<bdi>All countries</bdi>.*?</tr>", page, re.S)
+    (both,) = re.findall(r"<tr>(?:(?!</tr>).)*<bdi>All countries, items both judged</bdi>.*?</tr>", page, re.S)
+    for row, linked in (
+        (agree, {"insiders&votes=paired": 2, "outsiders&votes=paired": 1, "mixed": 4}),
+        (answers, {"insiders": 4, "outsiders": 5, "mixed&votes=differ": 3}),
+        (both, {"mixed": 4, "mixed&votes=differ": 3}),
+    ):
+        links = {html.unescape(link) for link in re.findall(r'href="([^"]+)"', row)}
+        here = "/campaigns/tasting/agreement/items?question=food1_identity"
+        assert links == {f"{here}&by={by}&all=1" for by in linked}
+        for by, n in linked.items():
+            shown = admin.get(f"{here}&by={by}&all=1").text
+            assert f'<h2 class="items-count">{n} item{"" if n == 1 else "s"}</h2>' in shown
+            assert "all countries" in shown
 
 
 def test_researchers_see_it_without_ways_to_items(session: Session, browse: SignIn, campaign: Campaign) -> None:

@@ -168,6 +168,20 @@ def test_a_raters_own_tables(judged: Table, admin: TestClient) -> None:
     assert sum(int(row["n"]) for row in own(judged.ann, "days")) == 5
 
 
+def test_where_somebody_stood_alone_and_what_they_shared_lead_to_just_those_items(
+    session: Session, judged: Table, admin: TestClient
+) -> None:
+    """Of Cat's shared items two are where she stood alone; all three differ on one more, where Bob did."""
+    voted(session, judged.campaign, make_item(session, judged.campaign), "yes", people=[judged.cat])
+    page = admin.get(f"{judged.pages}/{judged.cat.id}?all=1").text
+    _, row = re.split(r"<caption>Items where no colleague gave the same answer", page)
+    cells = dict.fromkeys(map(html.unescape, re.findall(r'<a href="([^"]+)">', row[: row.index("</tr>", 900)])))
+    shared, alone = list(cells)[:2]
+    for address, n in ((shared, 4), (alone, 2)):
+        assert f'<h2 class="items-count">{n} items</h2>' in admin.get(address).text, address
+    assert "nobody gave the same answer" in admin.get(alone).text
+
+
 def test_pace_is_the_quartiles_of_the_times_that_were_measured(session: Session, judged: Table) -> None:
     at = datetime(2026, 11, 25, 12, tzinfo=UTC)  # a Wednesday
     session.execute(sa.text("ALTER TABLE judgment DISABLE TRIGGER USER"))

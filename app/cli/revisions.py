@@ -31,10 +31,10 @@ def revisions(
     with installation() as (_, engine), transaction(engine) as session:
         found, policy = campaigns.with_policy(session, campaign)
         service.keep_up(session, found, policy)
-        ids: list[uuid.UUID] = []
+        in_vain: dict[uuid.UUID, bool] = {}
         lines = ""
         for entries in listing.every(session, found, Filters()):
-            ids += [entry.request.id for entry in entries]
+            in_vain |= {entry.request.id: entry.request.error is not None for entry in entries}
             if export is not None:
                 documents = listing.documents(session, entries)
                 lines += "".join(jsonlib.dumps(document, ensure_ascii=False) + "\n" for document in documents)
@@ -43,13 +43,15 @@ def revisions(
                 export.write_text(lines, encoding="utf-8")
             except OSError as error:
                 raise Invalid(f"{export} can't be written: {error.strerror}.") from error
-        job = None
-        if serve is not None and ids:
-            job = service.serve(session, None, found, ids[: service.MOST_AT_ONCE], engine=serve, seeds=seeds)
+        job, ids, left = None, [], []
+        if serve is not None and in_vain:
+            ids = service.next_to_serve(session, found)
+            job = service.serve(session, None, found, ids, engine=serve, seeds=seeds)
+            left = [in_vain[id_] for id_ in in_vain.keys() - set(ids)]
         counts = listing.counts_by_state(session, found, Filters())
         done = {
             **{state.value: counts[state] for state in RequestState},
-            "exported": len(ids) if export is not None else 0,
+            "exported": len(in_vain) if export is not None else 0,
             "job": str(job.id) if job else None,
         }
     if json:
@@ -57,6 +59,18 @@ def revisions(
         return
     say(", ".join(f"{n} {state}" for state, n in done.items() if state in list(RequestState)) + ".")
     if export is not None:
-        say(f"{len(ids)} written to {export}; import the answers with the item's name in revision_of.")
+        say(f"{len(in_vain)} written to {export}; import the answers with the item's name in revision_of.")
     if job is not None:
-        say(f"The worker makes {counts[RequestState.WORKING]}; see the campaign's page of images to be made again.")
+        say(f"The worker makes {len(ids)}; {_left(left)}")
+
+
+def _left(in_vain: list[bool]) -> str:
+    """How many requests are left open, and what to do about them; `in_vain` says which could not be made before."""
+    if not in_vain:
+        return "none is left. See the campaign's page of images to be made again."
+    words = f"{len(in_vain)} {'is' if len(in_vain) == 1 else 'are'} left"
+    if all(in_vain):
+        return f"{words}, which could not be made before: the campaign's page of images to be made again says why."
+    if any(in_vain):
+        words += f", of which {sum(in_vain)} could not be made before"
+    return f"{words}; run this again when it has."

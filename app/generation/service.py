@@ -116,6 +116,21 @@ def wants_image(item: Item) -> bool:
     return item.status is Status.REJECTED or item.hold is Hold.CANDIDATES
 
 
+_NEXT: Final = sa.text(
+    f"""
+    SELECT request.id FROM revision_request AS request LEFT JOIN job ON job.id = request.job_id
+    WHERE request.campaign_id = :campaign AND request.state = 'open' AND {NOT_GOLD}
+    ORDER BY request.error IS NOT NULL, job.created_at NULLS FIRST, request.opened_at, request.id LIMIT :most
+    """  # noqa: S608  (nothing in it comes from outside)
+)
+
+
+def next_to_serve(session: Session, campaign: Campaign) -> list[uuid.UUID]:
+    """As many open requests as are served at once: the oldest first, but those that could not be made before come last,
+    in the order of their last try, so that they keep no other waiting."""
+    return list(session.execute(_NEXT, {"campaign": campaign.id, "most": MOST_AT_ONCE}).scalars())
+
+
 _SERVED: Final = sa.text(
     f"""
     UPDATE revision_request AS request

@@ -127,13 +127,14 @@ def _print(
 
 
 def world_of(session: Session, campaign: Campaign, seed: int, truth: Path | None) -> World:
-    """Raises Invalid where the truth file isn't that of the campaign's items."""
+    """Raises Invalid where the truth file isn't that of the campaign's items; it needn't know images made again."""
     rows = session.execute(_KEYS, {"campaign": campaign.id}).all()
     keys = {str(row.id): row.key for row in rows}
     if truth is None:
         return World(seed, keys)
     planted = read_truth(truth)
-    claims = {(row.key, question) for row in rows for question in question_keys(Subtask(row.subtask))}
+    first = [row for row in rows if row.revision_of_id is None]
+    claims = {(row.key, question) for row in first for question in question_keys(Subtask(row.subtask))}
     if missing := sorted({key for key, _ in claims - planted.keys()}):
         raise Invalid(
             f"{truth} says nothing about {len(missing)} of the items of “{campaign.slug}”, such as {missing[0]}: name "
@@ -142,7 +143,7 @@ def world_of(session: Session, campaign: Campaign, seed: int, truth: Path | None
     return World(seed, keys, planted)
 
 
-_KEYS = sa.text("SELECT id, key, subtask FROM item WHERE campaign_id = :campaign")
+_KEYS = sa.text("SELECT id, key, subtask, revision_of_id FROM item WHERE campaign_id = :campaign")
 
 
 class _Caretaker:

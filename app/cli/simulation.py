@@ -50,7 +50,8 @@ CROWD: Final = (
 @dataclass(frozen=True)
 class World:
     """The items as they are. `keys` {item's id: its key, by which chance knows it}; `planted` {(key, question): Truth},
-    as `terroir compose --truth` wrote it; without it the seed alone says what is wrong, whatever the images show."""
+    as `terroir compose --truth` wrote it; where it says nothing, or without it, the seed alone says what is wrong,
+    whatever the images show."""
 
     seed: int
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +62,11 @@ class World:
 
     def truth_of(self, item_id: str, question: str) -> Truth:
         name = self.name_of(item_id)
-        return truth_of(self.seed, name, question) if self.planted is None else self.planted[name, question]
+        return (self.planted or {}).get((name, question)) or truth_of(self.seed, name, question)
+
+    def is_told(self, item_id: str, questions: Iterable[str]) -> bool:
+        """Whether what is planted says it all of this item; always so where the seed alone says what is wrong."""
+        return self.planted is None or all((self.name_of(item_id), question) in self.planted for question in questions)
 
 
 def profile_of(number: int) -> Profile:

@@ -20,7 +20,8 @@ from app.judgments.decisions import question_keys
 
 def outcome(session: Session, campaign: Campaign, world: World, annotators: int) -> dict[str, Any] | None:
     """The campaign as it stands. Shares carry n, of, and Wilson's 95 % interval. None where truth is only what the seed
-    says and others have judged, too: they knew nothing of it.
+    says and others have judged, too: they knew nothing of it. `left_out` counts items, as a rule images made again, of
+    which the truth file says nothing: neither they nor their judgments are in any of the other figures but the audit's.
 
     `judgments.per_item` counts those that decide; `per_item_in_all` also tests, judgments of gold items and surplus.
     `wrongly_approved` are approved items with a claim that doesn't hold, of all approved; `only_hard` of them have none
@@ -30,8 +31,10 @@ def outcome(session: Session, campaign: Campaign, world: World, annotators: int)
     if world.planted is None and session.execute(_OTHERS_JUDGED, others).scalar_one():
         return None
     policy = campaigns.current_policy(session, campaign)
-    items = session.execute(_ITEMS, {"campaign": campaign.id}).all()
-    judged = session.execute(_JUDGMENTS, {"campaign": campaign.id}).one()
+    found = session.execute(_ITEMS, {"campaign": campaign.id}).all()
+    items = [item for item in found if world.is_told(str(item.id), question_keys(Subtask(item.subtask)))]
+    untold = [item.id for item in set(found) - set(items)]
+    judged = session.execute(_JUDGMENTS, {"campaign": campaign.id, "untold": untold}).one()
     by_status: dict[str, list[tuple[bool, bool]]] = {
         status: [] for status in ("approved", "rejected", "disputed", "pending")
     }
@@ -61,6 +64,7 @@ def outcome(session: Session, campaign: Campaign, world: World, annotators: int)
         "people": _people(session, campaign, world.seed, annotators),
         "by_insiders": _share(judged.by_insiders, judged.decisive),
         "audit": audit.as_json() if audit else None,
+        "left_out": len(untold),
     }  # fmt: skip
 
 
@@ -106,6 +110,11 @@ def lines(result: Mapping[str, Any]) -> Iterator[str]:
     }
     for name, words in rows.items():
         yield f"{name:<20} {words}"
+    if n := result["left_out"]:
+        yield (
+            f"{n:,} image{'' if n == 1 else 's'} made again {'is' if n == 1 else 'are'} left out of these figures: the "
+            "truth file says nothing of them, so the seed said what is wrong."
+        )
     if result["audit"]:
         yield f"{'audit':<20} {result['audit']['words']}"
 
@@ -166,6 +175,7 @@ _JUDGMENTS = sa.text(
                        WHERE known.account_id = claim.account_id AND known.country = item.home) AS knows
         FROM claim JOIN item ON item.id = claim.item_id
         WHERE claim.campaign_id = :campaign AND claim.state = 'judged'
+          AND claim.item_id <> ALL(CAST(:untold AS uuid[]))
     ) AS judged
     """  # noqa: S608  (nothing in it comes from outside)
 )

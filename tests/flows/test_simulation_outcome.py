@@ -22,11 +22,11 @@ from app.campaigns import service as campaigns
 from app.campaigns.models import Member, Policy
 from app.claims.models import Claim, ClaimState
 from app.cli.simulate import Run, let_judge, world_of
-from app.cli.simulation import Truth, World, email_of, profile_of
+from app.cli.simulation import Truth, World, email_of, profile_of, truth_of
 from app.cli.simulation_outcome import lines, outcome
 from app.db import make_engine, transaction
 from app.errors import Invalid
-from app.items.models import Gold, Item, ItemFood, Status, Subtask
+from app.items.models import Gold, Hold, Item, ItemFood, Status, Subtask
 from app.judgments.decisions import question_keys
 from app.main import create_app
 from app.settings import Settings
@@ -200,6 +200,41 @@ def test_a_truth_of_other_items_is_refused(twice: tuple[Simulated, Simulated], t
         pytest.raises(Invalid, match="says nothing about 66 of the items of “small”, such as 00"),
     ):
         world_of(session, campaigns.get(session, "small"), 1, other)
+
+
+def test_images_made_again_are_judged_but_not_held_against_a_truth_that_does_not_know_them(
+    session: Session, tmp_path: Path
+) -> None:
+    campaign = make_campaign(session, "again")
+    first, other = make_item(session, campaign, key="1.jpg"), make_item(session, campaign, key="2.jpg")
+    (tmp_path / "truth.csv").write_text(
+        "image_path,question,truth,is_hard,is_gold\n"
+        + "".join(
+            f"{key},{question},yes,no,no\n" for key in ("1.jpg", "2.jpg") for question in question_keys(Subtask.SF)
+        ),
+        encoding="utf-8",
+    )
+    judge(session, campaign, first, {}, {}, {})
+    before = outcome(session, campaign, world_of(session, campaign, SEED, tmp_path / "truth.csv"), 3)
+    assert before is not None
+    assert before["left_out"] == 0
+    assert not [line for line in lines(before) if "made again" in line]
+
+    again = make_item(session, campaign, Subtask.SF, key="1.r2.jpg", revision=2, revision_of_id=first.id)
+    other.hold = Hold.QUOTA  # so that the next people are given the new one
+    session.flush()
+    judge(session, campaign, again, {}, {})
+    world = world_of(session, campaign, SEED, tmp_path / "truth.csv")
+    assert world.truth_of(str(first.id), "food1_origin") == Truth(True, False)
+    assert world.truth_of(str(again.id), "food1_origin") == truth_of(SEED, "1.r2.jpg", "food1_origin")
+    after = outcome(session, campaign, world, 3)
+    assert after == before | {"left_out": 1}
+    (words,) = [line for line in lines(after) if "made again" in line]
+    assert words.startswith("1 image made again is left out of these figures: the truth file says nothing of")
+
+    make_item(session, campaign, key="3.jpg")
+    with pytest.raises(Invalid, match="says nothing about 1 of the items of “again”, such as 3"):
+        world_of(session, campaign, SEED, tmp_path / "truth.csv")
 
 
 def test_decisions_of_others_are_not_held_against_what_a_seed_calls_wrong(session: Session) -> None:

@@ -30,9 +30,9 @@ class Wanted(NamedTuple):
     `by` and `part`: a kind of part of the counts (`VotePattern`), or "food" (the first food's id), "scene" (a
     background's id or "none") or "scene_country" (ISO code or "none"). With "insiders", "outsiders" or "mixed" the
     votes meant are those people's; without a part they are of items of any country. `votes` is one of SOME_VOTES, or
-    ALONE, or exactly who said what, such as "yes-no" (answers in the order yes, no, unsure). `rater` gave `answer`; `a` gave `answer_a` and `b` gave
-    `answer_b`. `food`, `scene` and `scene_country` narrow any part further. Without a question "agree" means on every
-    question, "differ" and "any-unsure" on any.
+    ALONE, or exactly who said what, such as "yes-no" (answers in the order yes, no, unsure). `rater` gave `answer`;
+    `a` gave `answer_a` and `b` gave `answer_b`. `food`, `scene` and `scene_country` narrow any part further. Without a
+    question "agree" means on every question, "differ" and "any-unsure" on any.
     """
 
     question: str = ""

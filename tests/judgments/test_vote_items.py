@@ -171,7 +171,7 @@ def test_who_stood_alone(session: Session, basis: Any) -> None:
             assert number_of(session, campaign.id, basis, checked(wanted)) == alone
             n_alone += alone
             n_differ += number_of(session, campaign.id, basis, wanted._replace(votes="differ"))
-    assert 0 < n_alone
+    assert n_alone > 0
     assert (n_alone < n_differ) is (basis == "all")
 
 

@@ -21,6 +21,7 @@ from app.adjudication.agreement.overview_views import (
     overview_of,
 )
 from app.adjudication.agreement.people_flags import n_missing_wrong_claims
+from app.adjudication.agreement.people_queries import paused
 from app.adjudication.agreement.trend import MOST_WEEKS, SHOWN, trend_table
 from app.adjudication.agreement.verdicts import percent, verdict_of
 from app.adjudication.agreement.words import unit_of
@@ -117,7 +118,7 @@ def _admin_steps(session: Session, shown: Frame, found: Overview) -> list[Step]:
         path = str(shown.request.app.url_path_for("adjudication:disputed", slug=shown.campaign.slug))
         waiting = "1 item is disputed and waits" if disputed == 1 else f"{disputed:,} items are disputed and wait"
         steps.append(Step(f"{waiting} for you.", "Settle disputed", path))
-    missing = n_missing_wrong_claims(latest_models(session, shown.campaign.id))
+    missing = n_missing_wrong_claims(latest_models(session, shown.campaign.id), paused(session, shown.campaign.id))
     if missing:
         people = "1 person notices" if missing == 1 else f"{missing:,} people notice"
         steps.append(

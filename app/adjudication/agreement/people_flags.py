@@ -1,6 +1,7 @@
 """What is worth a look in a list of raters: the evidence in words, and where to look. Never a verdict."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Collection, Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -20,18 +21,26 @@ FAST = 1 / 3
 
 
 class Flag(NamedTuple):
-    """`words` are the evidence; `look` says what to look at: the rater's items that `query` says, or that `part` of
-    their own page."""
+    """`words` are the evidence; `look` says what to look at: the rater's items that `query` says, or, without one, that
+    `part` of their own page."""
 
     rater: Rater
     words: str
     look: str
     query: dict[str, str] | None
-    part: str = ""
+    part: str
 
 
-def flags(raters: Sequence[Rater]) -> list[Flag]:
-    """In the order of the raters. Each is compared with the median of all others, so two are too few."""
+PARTS = {
+    "answers": "the answers beside those of the others",
+    "colleagues": "the agreement with each colleague",
+    "confusion": "the answers where a claim is wrong",
+}
+
+
+def flags(raters: Sequence[Rater], question: str = "") -> list[Flag]:
+    """In the order of the raters. Each is compared with the median of all others, so two are too few. `question` is
+    the one that the raters' figures are of; "" is all together."""
     if len(raters) < 3:
         return []
     said = [
@@ -39,7 +48,20 @@ def flags(raters: Sequence[Rater]) -> list[Flag]:
         for rater in raters
         for look in (_always, _agrees, _notices, _gold, _fast)
     ]
-    return [flag for flag in said if flag is not None]
+    return [_leading_on(flag, question) for flag in said if flag is not None]
+
+
+def _leading_on(flag: Flag, question: str) -> Flag:
+    """No list that must be empty: where nobody answered otherwise, as where nothing but known answers is the evidence,
+    it is the part of the rater's page. Without a question an answer names no items."""
+    if flag.query is None:
+        return flag
+    rater, answer = flag.rater, flag.query.get("answer")
+    if rater.pairs.n == rater.pairs.alike or (answer and not rater.given[answer]):
+        return flag._replace(look=PARTS[flag.part], query=None)
+    if answer and not question:
+        return flag._replace(look="where the answers differ", query={"votes": "differ"})
+    return flag
 
 
 def flags_table(found: Sequence[Flag]) -> Table:
@@ -61,7 +83,8 @@ def _always(rater: Rater, others: Sequence[Rater]) -> Flag | None:
     if theirs**n > BY_CHANCE:
         return None
     words = f"Always {answer}: {n:,} of {n:,} answers; the others say {answer} in {_percent(theirs)} %."
-    return Flag(rater, words, "where colleagues answered otherwise", {"answer": answer, "votes": "differ"})
+    query = {"answer": answer, "votes": "differ"}
+    return Flag(rater, words, "where colleagues answered otherwise", query, "answers")
 
 
 def _agrees(rater: Rater, others: Sequence[Rater]) -> Flag | None:
@@ -73,7 +96,7 @@ def _agrees(rater: Rater, others: Sequence[Rater]) -> Flag | None:
         f"Agrees less than others: {_figure(own)} of {rater.pairs.n:,} pairs; the median of the rest is "
         f"{_middle(rest)} %."
     )
-    return Flag(rater, words, "where the answers differ", {"votes": "differ"})
+    return Flag(rater, words, "where the answers differ", {"votes": "differ"}, "colleagues")
 
 
 def _notices(rater: Rater, others: Sequence[Rater]) -> Flag | None:
@@ -84,21 +107,25 @@ def _notices(rater: Rater, others: Sequence[Rater]) -> Flag | None:
         f"Notices fewer wrong claims: {_figure(rater.notices)} of about {rater.met:,.0f} met; the median of the rest "
         f"is {_middle(rest)} %."
     )
-    return Flag(rater, words, "where this rater said yes and a colleague did not", {"answer": "yes", "votes": "differ"})
+    query = {"answer": "yes", "votes": "differ"}
+    return Flag(rater, words, "where this rater said yes and a colleague did not", query, "confusion")
 
 
 Noticing = tuple[Estimate, float | None]
 """The chance of “no” where a claim is wrong, and how many wrong claims were met (None: no model knows the rater)."""
 
 
-def n_missing_wrong_claims(models: Models) -> int:
-    """How many people the list of raters says this of, over all questions."""
+def n_missing_wrong_claims(models: Models, paused: Collection[uuid.UUID] = frozenset()) -> int:
+    """How many people the list of raters says this of, over all questions. Who is paused already needs no look: others
+    are compared with them, and that is all."""
     known = {rater for fit in models.values() if fit.reason is None for rater in fit.fit["raters"]}
-    rows = [row for rater in known if (row := row_of(models, rater, "no"))]
-    everyone: list[Noticing] = [(row.answers["no"], row.expected) for row in rows]
+    rows = {rater: row for rater in known if (row := row_of(models, rater, "no"))}
+    everyone: dict[str, Noticing] = {rater: (row.answers["no"], row.expected) for rater, row in rows.items()}
+    out = set(map(str, paused))
     return sum(
-        misses_wrong_claims(own, _seen([*everyone[:place], *everyone[place + 1 :]]))
-        for place, own in enumerate(everyone)
+        misses_wrong_claims(own, _seen([other for name, other in everyone.items() if name != rater]))
+        for rater, own in everyone.items()
+        if rater not in out
     )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.agreement.tallies import QUESTIONS, Basis
+from app.agreement.tallies import FIRST_JUDGMENTS, QUESTIONS, Basis
 
 LATEST = 200
 """Judgments of each rater that the median time of the list is of."""
@@ -66,6 +66,17 @@ def answers(session: Session, campaign_id: uuid.UUID, basis: Basis) -> Answers:
     return {rater: dict(questions) for rater, questions in found.items()}
 
 
+def items(session: Session, campaign_id: uuid.UUID, basis: Basis) -> dict[uuid.UUID, int]:
+    """{rater: items}: with later judges asked open questions only, no one question has all of a rater's items."""
+    scope = {"campaign": campaign_id, "most": FIRST_JUDGMENTS if basis == "first" else 1_000_000}
+    return {row.rater: row.n for row in session.execute(_ITEMS, scope)}
+
+
+def paused(session: Session, campaign_id: uuid.UUID) -> set[uuid.UUID]:
+    """Who is out of the campaign's pool at present, whoever put them there."""
+    return set(session.execute(_PAUSED, {"campaign": campaign_id}).scalars())
+
+
 def pairs(session: Session, campaign_id: uuid.UUID, basis: Basis) -> dict[uuid.UUID, dict[str, Pairs]]:
     """{rater: {question: pairs with all colleagues}}."""
     found: dict[uuid.UUID, dict[str, Pairs]] = defaultdict(dict)
@@ -107,6 +118,17 @@ _ANSWERS = sa.text(
     WHERE campaign_id = :campaign AND basis = :basis AND kind = 'all' AND n_items > 0
     """
 )
+
+_ITEMS = sa.text(
+    """
+    SELECT rater, count(*) AS n FROM (
+        SELECT unnest(raters[1:CAST(:most AS integer)]) AS rater FROM counted_votes
+        WHERE campaign_id = :campaign AND NOT is_gold
+    ) AS vote GROUP BY rater
+    """
+)
+
+_PAUSED = sa.text("SELECT account_id FROM pool_member WHERE campaign_id = :campaign AND paused_at IS NOT NULL")
 
 _WITH_OTHERS = sa.text(
     """

@@ -60,7 +60,7 @@ def people(
         chart=views.people_chart(shown.ordered, key, question) if shown.ordered else None,
         flags=[
             (flag, person(flag.rater.who.id), look_of(shown.frame, question, flag, person))
-            for flag in flags(shown.everyone)
+            for flag in flags(shown.everyone, question)
         ],
         n_raters=len(shown.everyone),
         choices=choices(shown.frame, shown.questions, question),
@@ -96,7 +96,7 @@ def people_file(
     key, _ = views.checked_sort(sort)
     every_table: dict[str, Callable[[], Table]] = {
         "people": lambda: views.people_table(shown.ordered, question),
-        "worth-a-look": lambda: flags_table(flags(shown.everyone)),
+        "worth-a-look": lambda: flags_table(flags(shown.everyone, question)),
         "models": lambda: people_models.models_table(shown.models),
     }
     drawn = people_models.traces(shown.models)
@@ -113,6 +113,7 @@ def counts_of(session: Session, campaign_id: uuid.UUID, basis: Basis) -> Counts:
         people = people_queries.people(session, campaign_id)
         return Counts(
             people,
+            people_queries.items(session, campaign_id, basis),
             people_queries.answers(session, campaign_id, basis),
             people_queries.pairs(session, campaign_id, basis),
             people_queries.paces(session, campaign_id, people),
@@ -143,7 +144,7 @@ def _shown(
     questions = views.questions_of(counts)
     views.checked_question(question, questions)
     models = rater_models.latest_models(session, shown.campaign.id)
-    everyone = views.raters(counts, models, question)
+    everyone = views.raters(counts, models, question, people_queries.paused(session, shown.campaign.id))
     return Shown(shown, models, question, questions, everyone, views.in_order(everyone, key, is_falling), sort)
 
 
@@ -178,7 +179,4 @@ def look_of(shown: Frame, question: str, flag: Flag, person: Callable[[uuid.UUID
     page = person(flag.rater.who.id)
     if flag.query is None:
         return f"{page}#{flag.part}"
-    query = dict(flag.query)
-    if not question:  # without a question an answer names no items
-        query.pop("answer", None)
-    return shown.items(rater=flag.rater.who.id, question=question, **query) or page
+    return shown.items(rater=flag.rater.who.id, question=question, **flag.query) or page

@@ -1,7 +1,8 @@
 """The list of a campaign's raters as a table and a chart."""
 
+import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ COLUMNS = (
     Column("rater", "Rater", Unit.TEXT),
     Column("email", "E-mail", Unit.TEXT),
     Column("simulated", "Simulated", Unit.TEXT),
+    Column("paused", "Paused", Unit.TEXT),
     Column("items", "Items", Unit.COUNT),
     Column("yes", "Yes", Unit.SHARE),
     Column("no", "No", Unit.SHARE),
@@ -55,6 +57,7 @@ class Counts(NamedTuple):
     """What stands for all questions at once; the page then takes one or all."""
 
     people: Mapping[Any, Who]
+    items: Mapping[Any, int]
     answers: Answers
     pairs: Mapping[Any, Mapping[str, Pairs]]
     paces: Mapping[Any, Pace]
@@ -62,7 +65,7 @@ class Counts(NamedTuple):
 
 
 class Rater(NamedTuple):
-    """A line of the list. `met` is None where no model knows the rater."""
+    """A line of the list. `met` is None where no model knows the rater; `is_paused`: out of the campaign's pool."""
 
     who: Who
     items: int
@@ -72,6 +75,7 @@ class Rater(NamedTuple):
     notices: Estimate
     pace: Pace | None
     gold: Right
+    is_paused: bool = False
 
 
 def checked_question(question: str, known: Iterable[str]) -> str:
@@ -87,12 +91,14 @@ def questions_of(counts: Counts) -> list[str]:
     return [key for key in QUESTIONS if key in asked]
 
 
-def raters(counts: Counts, models: Models, question: str = "") -> list[Rater]:
+def raters(
+    counts: Counts, models: Models, question: str = "", paused: Collection[uuid.UUID] = frozenset()
+) -> list[Rater]:
     """Everyone with a counted judgment, by name."""
-    return [_rater(counts, models, who, question) for who in counts.people.values()]
+    return [_rater(counts, models, who, question, is_paused=who.id in paused) for who in counts.people.values()]
 
 
-def _rater(counts: Counts, models: Models, who: Who, question: str) -> Rater:
+def _rater(counts: Counts, models: Models, who: Who, question: str, *, is_paused: bool) -> Rater:
     answers = {key: given for key, given in counts.answers.get(who.id, {}).items() if question in ("", key)}
     given: Counter[str] = sum((Counter(some) for some in answers.values()), Counter())
     noticing = people_models.row_of(models, str(who.id), "no", question)
@@ -100,13 +106,14 @@ def _rater(counts: Counts, models: Models, who: Who, question: str) -> Rater:
     missing = people_models.NOT_IN_MODEL if has_model else people_models.NO_MODEL
     return Rater(
         who,
-        max((sum(some.values()) for some in answers.values()), default=0),
+        sum(given.values()) if question else counts.items.get(who.id, 0),
         {answer: given[answer] for answer in ANSWERS},
         total_pairs(counts.pairs.get(who.id, {}), question),
         noticing.expected if noticing else None,
         noticing.answers["no"] if noticing else missing,
         counts.paces.get(who.id),
         total_right(counts.gold.get(who.id, {}), question),
+        is_paused,
     )
 
 
@@ -141,6 +148,7 @@ def row(rater: Rater) -> tuple[Any, ...]:
         rater.who.name,
         rater.who.email,
         "yes" if rater.who.is_simulated else "",
+        "yes" if rater.is_paused else "",
         rater.items,
         *(share(rater.given[answer], n) for answer in ANSWERS),
         alike(rater.pairs),

@@ -99,7 +99,8 @@ def person(
         )
     jobs.ensure_fresh(session, shown.campaign, account)
     here = person_address(shown, question)
-    own = [flag for flag in flags(raters(found.counts, found.models, question)) if flag.rater.who.id == account_id]
+    everyone = raters(found.counts, found.models, question)
+    own = [flag for flag in flags(everyone, question) if flag.rater.who.id == account_id]
     every = found.tables()
     return render(
         request,

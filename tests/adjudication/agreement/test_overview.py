@@ -13,7 +13,8 @@ from app.adjudication.agreement.next_steps import lowest_place
 from app.adjudication.agreement.people_flags import n_missing_wrong_claims
 from app.adjudication.agreement.trend import trend_chart, trend_of
 from app.adjudication.agreement.verdicts import verdict_of
-from app.campaigns.models import Campaign
+from app.campaigns.models import Campaign, Member
+from app.db import now
 from app.items.models import Item
 from app.judgments.rater_models import latest_models
 from app.judgments.tally_models import RaterModelFit, TallyState
@@ -21,7 +22,7 @@ from app.judgments.votes import Counts, document_of
 from tests.adjudication.agreement.counted import counted
 from tests.adjudication.conftest import judge, statements
 from tests.conftest import SignIn
-from tests.factories import make_item
+from tests.factories import make_account, make_item
 
 ADDRESS = "/campaigns/sample/agreement"
 PART = {"hx-request": "true", "hx-request-type": "partial"}
@@ -86,6 +87,23 @@ def test_who_clearly_misses_wrong_claims_is_counted(session: Session, campaign: 
     models = latest_models(session, campaign.id)
     assert n_missing_wrong_claims({}) == 0
     assert n_missing_wrong_claims(models) == 1
+
+
+def test_who_is_paused_already_is_no_longer_counted(
+    session: Session, browse: SignIn, admin: Account, campaign: Campaign
+) -> None:
+    people = [make_account(session) for _ in range(4)]
+    noticed = {str(one.id): n for one, n in zip(people, (80.0, 80.0, 80.0, 20.0), strict=True)}
+    raters = {name: {"expected": [[100.0, 0, 0], [100 - n, n, 0]]} for name, n in noticed.items()}
+    fit = {"classes": ["yes", "no"], "answers": ["yes", "no", "unsure"], "raters": raters}
+    rest = {"version": uuid.uuid4(), "method": "m", "n_items": 1, "n_judgments": 1, "n_raters": 4, "n_gold": 0}
+    session.add(RaterModelFit(campaign_id=campaign.id, question="background", fit=fit, **rest))
+    counted(session, campaign, {("all", ""): {(2, 0, 0): 60}})
+    words = "1 person notices clearly fewer wrong claims"
+    assert words in browse(admin).get(ADDRESS).text
+    session.add(Member(campaign_id=campaign.id, account_id=people[3].id, paused_at=now()))
+    session.flush()
+    assert "notices clearly fewer" not in browse(admin).get(ADDRESS).text
 
 
 def test_a_week_without_judgments_leaves_a_gap_and_old_weeks_go() -> None:

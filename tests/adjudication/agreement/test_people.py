@@ -15,18 +15,19 @@ from starlette.testclient import TestClient
 
 from app.accounts.models import Account, Role
 from app.adjudication.agreement import people_views as views
+from app.adjudication.agreement.memory import counted
 from app.adjudication.agreement.people_flags import flags
 from app.adjudication.agreement.people_queries import Pace, Pairs, Right, Who, paces
 from app.adjudication.agreement.people_views import Rater
 from app.adjudication.agreement.person_queries import work
-from app.campaigns.models import Campaign
+from app.campaigns.models import Campaign, Member
 from app.claims.models import Claim
 from app.db import now
 from app.errors import Invalid
 from app.items.models import Gold
 from app.jobs import Job
 from app.judgments.jobs import KIND
-from app.judgments.tally_models import RaterModelFit
+from app.judgments.tally_models import CountedVotes, RaterModelFit, RaterVotes, TallyState
 from tests.conftest import SignIn
 from tests.factories import make_account, make_campaign, make_item
 from tests.judgments.test_votes import voted
@@ -111,6 +112,32 @@ def test_the_first_two_judgments_are_the_default_and_all_questions_are_added_up(
     assert float(bob["no_value"]) == 2 / 8
     assert (cat["items"], cat["pairs"], cat["agreement_reason"]) == ("0", "0", "no_overlap")
     assert "first two counted judgments" in ann["source"]
+
+
+def test_items_are_as_many_as_the_list_holds_where_later_judges_get_open_questions_only(
+    session: Session, judged: Table, admin: TestClient
+) -> None:
+    """Of Cat's four items, one was asked for its dish alone and one for its origin alone."""
+    counted(session, judged.campaign.id)
+    for place, answers in ((0, "y----"), (1, "-y---")):
+        votes = session.get_one(CountedVotes, judged.items[place].id)
+        votes.answers = [*votes.answers[:2], answers]
+        session.execute(
+            sa.update(RaterVotes)
+            .where(RaterVotes.rater_id == judged.cat.id, RaterVotes.question == (ORIGIN if place == 0 else IDENTITY),
+                   RaterVotes.answer == "yes", RaterVotes.basis == "all")
+            .values(n_items=RaterVotes.n_items - 1)
+        )  # fmt: skip
+    session.execute(sa.update(TallyState).values(version=uuid.uuid4()))
+    session.flush()
+    rows = rows_of(admin, f"{judged.pages}/people.csv?all=1")
+    assert [(row["rater"], row["items"]) for row in rows] == [("Ann <b>", "4"), ("Bob", "4"), ("Cat", "4")]
+    (one,) = [
+        row for row in rows_of(admin, f"{judged.pages}/people.csv?all=1&question={IDENTITY}") if row["rater"] == "Cat"
+    ]
+    assert one["items"] == "3"
+    page = admin.get(f"/campaigns/sample/agreement/items?rater={judged.cat.id}&all=1").text
+    assert '<h2 class="items-count">4 items</h2>' in page
 
 
 def test_a_surplus_judgment_of_a_known_answer_does_not_count(
@@ -298,6 +325,36 @@ def test_what_is_worth_a_look_is_said_with_its_evidence() -> None:
     )
     assert gold.startswith("Fewer known answers right: 8 of 20, 40.0 %")
     assert fast == "Fast: median 1.9 s; the median of the others’ is 10.0 s."
+
+
+def test_what_is_worth_a_look_leads_to_something() -> None:
+    """Without a question an answer names no items; where nothing differs there is no list but a part of the page."""
+    low = {"value": 0.1, "low": 0.02, "high": 0.3, "reason": None}
+    rest = [person("a"), person("b"), person("c")]
+    (with_items,) = flags([person("odd", notices=low), *rest], IDENTITY)
+    assert with_items.look == "where this rater said yes and a colleague did not"
+    assert with_items.query == {"answer": "yes", "votes": "differ"}
+    (any_question,) = flags([person("odd", notices=low), *rest])
+    assert (any_question.look, any_question.query) == ("where the answers differ", {"votes": "differ"})
+    for nothing in (
+        person("odd", yes=0, no=0, pairs=Pairs(0, 0), notices=low),
+        person("odd", pairs=Pairs(9, 9), notices=low),
+    ):
+        (flag,) = flags([nothing, *rest])
+        assert (flag.query, flag.part, flag.look) == (None, "confusion", "the answers where a claim is wrong")
+    (always,) = flags([person("odd", yes=100, no=0, pairs=Pairs(0, 0)), *rest])
+    assert (always.query, always.part) == (None, "answers")
+
+
+def test_who_is_paused_is_marked(session: Session, judged: Table, admin: TestClient) -> None:
+    session.get_one(Member, (judged.campaign.id, judged.bob.id)).paused_at = now()
+    session.add(Member(campaign_id=make_campaign(session).id, account_id=judged.cat.id, paused_at=now()))
+    session.flush()
+    people = {row["rater"]: row["paused"] for row in rows_of(admin, f"{judged.pages}/people.csv")}
+    assert people == {"Ann <b>": "", "Bob": "yes", "Cat": ""}
+    row = re.search(r"<bdi>Bob</bdi>.*?</th>", admin.get(judged.pages).text)
+    assert row is not None
+    assert '<span class="tag">paused</span>' in row[0]
 
 
 def test_little_evidence_says_nothing() -> None:

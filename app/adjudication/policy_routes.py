@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from app.accounts.access import Admin
 from app.adjudication import policy_views as views
+from app.adjudication.gates import gates
 from app.campaigns import policies, policy_form
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign, Policy
@@ -164,7 +165,7 @@ def _preview(
         policy=policy,
         changes=found,
         happens=views.what_will_happen(effect, found),
-        warnings=views.warnings_for(rules, effect),
+        warnings=views.warnings_for(rules, effect, gates(session, campaign.id, rules.parameters)),
         texts=texts,
     )
 

@@ -1,10 +1,12 @@
 """What the policy's pages and its document show of a campaign."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
+from app.adjudication.gates import Gate
 from app.agreement.intervals import wilson
 from app.campaigns.models import Campaign, Policy
 from app.campaigns.policies import Version, versions
@@ -98,7 +100,7 @@ def _items(count: int) -> str:
     return "1 item is" if count == 1 else f"{count:,} items are"
 
 
-def warnings_for(rules: Rules, effect: policy_change.Effect) -> list[str]:
+def warnings_for(rules: Rules, effect: policy_change.Effect, gates: Sequence[Gate]) -> list[str]:
     """What is allowed and yet can't be meant."""
     parameters, found = rules.parameters, []
     no_gold = not (parameters.gold_first or parameters.gold_last)
@@ -118,7 +120,7 @@ def warnings_for(rules: Rules, effect: policy_change.Effect) -> list[str]:
             f"The undecided images are of {of}, as first food: with {parameters.family_spacing} others between two of "
             "one dish, people will soon be told to come back in an hour."
         )
-    return found
+    return found + [f"{gate.words} Items for a test are chosen under Gold." for gate in gates if gate.is_lacking]
 
 
 class Examples:

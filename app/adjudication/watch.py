@@ -9,16 +9,19 @@ from typing import Any, Final, NamedTuple
 from sqlmodel import Session
 
 from app.adjudication import watch_queries as queries
+from app.adjudication import watch_waiting as waiting
 from app.adjudication.agreement.memory import counted, remembered
 from app.adjudication.agreement.people_flags import ENOUGH, flags, paces
 from app.adjudication.agreement.people_routes import counts_of
 from app.adjudication.agreement.people_views import Rater, raters
+from app.adjudication.gates import Gate, gates
 from app.adjudication.watch_forecast import FEWEST_SPANS, Forecast, Spans, forecast
-from app.adjudication.watch_queries import ForInsiders, Holder, Items, Lately, Reasons, Span
+from app.adjudication.watch_queries import Holder, Items, Lately, Reasons, Span
+from app.adjudication.watch_waiting import ForInsiders, Revisions
 from app.agreement.intervals import wilson
 from app.agreement.tallies import QUESTIONS
 from app.campaigns.models import Campaign, CampaignStatus, Policy
-from app.campaigns.parameters import ADAPTIVE
+from app.campaigns.parameters import ADAPTIVE, parameters_of
 from app.items.models import Hold, Status
 from app.judgments.rater_models import latest_models
 from app.judgments.votes import counts_by_part
@@ -41,13 +44,12 @@ class Moment(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """`remaining` judgments are those that items in the queue will still take. `revisions`: requests for another image
-    of a rejected item, by state. `not_chosen` images are in nothing else: others were chosen among several, or none
-    was."""
+    """`remaining` judgments are those that items in the queue will still take. `not_chosen` images are in nothing else:
+    others were chosen among several, or none was."""
 
     groups: Sequence[Items]
     not_chosen: int
-    revisions: Mapping[str, int]
+    revisions: Revisions
     remaining: int
 
     @property
@@ -121,10 +123,16 @@ class Watched(NamedTuple):
     forecast: Forecast
     holders: Sequence[Holder]
     insiders: Sequence[ForInsiders]
+    gates: Sequence[Gate]
     drift: Mapping[str, Sequence[Week]]
     n_raters: int
     suspects: Sequence[Suspect]
     reasons: Reasons
+
+    @property
+    def has_stuck(self) -> bool:
+        """Are there items in the queue that nobody can be given?"""
+        return any(gate.is_shut for gate in self.gates) or any(row.only and not row.insiders for row in self.insiders)
 
 
 def moment(session: Session, campaign_id: uuid.UUID, at: datetime) -> Moment:
@@ -144,7 +152,7 @@ def _look(session: Session, campaign: Campaign, policy: Policy, now: Moment) -> 
     groups = [group for group in every if not group.is_not_chosen]
     not_chosen = sum(group.n for group in every if group.is_not_chosen)
     progress = Progress(
-        groups, not_chosen, queries.revisions(session, campaign.id), remaining(groups, policy.rule == ADAPTIVE)
+        groups, not_chosen, waiting.revisions(session, campaign.id), remaining(groups, policy.rule == ADAPTIVE)
     )
     lately = queries.lately(session, campaign.id, now.at)
     days = _days(session, campaign.id, now.at.date())
@@ -156,7 +164,8 @@ def _look(session: Session, campaign: Campaign, policy: Policy, now: Moment) -> 
         days=days,
         forecast=_forecast(campaign, progress, lately, days, now.at),
         holders=queries.holders(session, campaign.id, now.at),
-        insiders=queries.for_insiders(session, campaign.id),
+        insiders=waiting.for_insiders(session, campaign.id),
+        gates=gates(session, campaign.id, parameters_of(policy)),
         drift=_drift(session, campaign.id),
         n_raters=n_raters,
         suspects=suspects,

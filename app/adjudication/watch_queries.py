@@ -40,17 +40,6 @@ class Items(NamedTuple):
     is_not_chosen: bool = False
 
 
-class ForInsiders(NamedTuple):
-    """A country's items that keep visits for people who know it. `only`: those that nobody else is given any more.
-    `insiders`: active annotators who say to know it and are not paused here."""
-
-    country: str
-    items: int
-    only: int
-    visits: int
-    insiders: int
-
-
 class Holder(NamedTuple):
     """Somebody's open leases by the places of AGES. `lapsed` ones have run out and stand until somebody needs the
     place."""
@@ -127,18 +116,6 @@ def items(session: Session, campaign_id: uuid.UUID, at: datetime) -> list[Items]
     ]  # fmt: skip
 
 
-def for_insiders(session: Session, campaign_id: uuid.UUID) -> list[ForInsiders]:
-    """Those with nobody to ask first, then by the number of items."""
-    rows = session.execute(_FOR_INSIDERS, {"campaign": campaign_id})
-    found = [ForInsiders(row.home, *(int(n) for n in row[1:])) for row in rows]
-    return sorted(found, key=lambda row: (row.insiders > 0, -row.items, row.country))
-
-
-def revisions(session: Session, campaign_id: uuid.UUID) -> dict[str, int]:
-    """Requests for another image by their state."""
-    return {row.state: int(row.n) for row in session.execute(_REVISIONS, {"campaign": campaign_id})}
-
-
 def holders(session: Session, campaign_id: uuid.UUID, at: datetime) -> list[Holder]:
     """Whoever holds a lease; the longest held first."""
     ends = [at - (age if age < timedelta.max else timedelta(days=36_500)) for _, age in AGES]
@@ -205,25 +182,6 @@ _ITEMS = sa.text(
     FROM item WHERE campaign_id = :campaign GROUP BY 1, 2, 3
     """  # noqa: S608  (nothing in it comes from outside)
 )
-
-_FOR_INSIDERS = sa.text(
-    """
-    WITH waiting AS (
-        SELECT home, count(*) AS items, count(*) FILTER (WHERE lane LIKE 'home %') AS only, sum(reserved) AS visits
-        FROM item WHERE campaign_id = :campaign AND status = 'pending' AND hold IS NULL AND reserved > 0 GROUP BY home
-    )
-    SELECT waiting.*, (
-        SELECT count(*) FROM known_country JOIN account ON account.id = account_id
-        WHERE country = home AND role = 'annotator' AND is_active AND NOT EXISTS (
-            SELECT 1 FROM pool_member
-            WHERE campaign_id = :campaign AND pool_member.account_id = account.id AND paused_at IS NOT NULL
-        )
-    ) AS insiders
-    FROM waiting
-    """
-)
-
-_REVISIONS = sa.text("SELECT state, count(*) AS n FROM revision_request WHERE campaign_id = :campaign GROUP BY state")
 
 _HOLDERS = sa.text(
     f"""

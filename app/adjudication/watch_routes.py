@@ -145,9 +145,15 @@ def _steps(request: Request, campaign: Campaign, found: Watched) -> list[Step]:
     if disputed := found.progress.of(Status.DISPUTED):
         items = "1 item is disputed and waits" if disputed == 1 else f"{disputed:,} items are disputed and wait"
         steps.append(Step(f"{items} for you.", "Settle disputed", path("adjudication:disputed")))
-    for row in [row for row in found.insiders if row.only and not row.insiders][:3]:
-        items = "1 item waits" if row.only == 1 else f"{row.only:,} items wait"
-        why = f"{items} for somebody who knows {geography.name_of(row.country)}, and nobody here does."
+    shut = [gate.words for gate in found.gates if gate.words]
+    steps += [Step(words, "See the pool and gold", path("gold:pool")) for words in shut]
+    unknown = sorted((row for row in found.insiders if not row.insiders), key=lambda row: -row.only)
+    for row in unknown[:3]:
+        n = row.only or row.items
+        items = "1 item" if n == 1 else f"{n:,} items"
+        plural = "s" if n == 1 else ""
+        what = f"wait{plural} for" if row.only else f"keep{plural} visits for"
+        why = f"{items} {what} somebody who knows {geography.name_of(row.country)}, and nobody here does."
         steps.append(Step(why, "See all countries", "#insiders"))
     for question, weeks in found.drift.items():
         if change := watch.change_of(weeks):
@@ -166,7 +172,7 @@ def _steps(request: Request, campaign: Campaign, found: Watched) -> list[Step]:
         leases = "1 lease has" if lapsed == 1 else f"{lapsed:,} leases have"
         why = f"{leases} run out and not come back yet; the next person who asks gets the place."
         steps.append(Step(why, "See whose", "#claims"))
-    if asked := found.progress.revisions.get("open", 0):
+    if asked := found.progress.revisions.asked:
         images = "1 rejected image waits" if asked == 1 else f"{asked:,} rejected images wait"
         steps.append(Step(f"{images} to be made again.", "See which", path("generation:requests")))
     return steps

@@ -10,6 +10,7 @@ from app.adjudication.agreement.people_views import seconds, share
 from app.adjudication.agreement.words import QUESTIONS
 from app.adjudication.watch import Suspect, Watched, Week
 from app.adjudication.watch_queries import AGES, Given
+from app.adjudication.watch_waiting import GOLD
 from app.items.models import Hold, Status
 from app.web.figures.heat import Cell, heat_cells
 from app.web.figures.lines import Line, lines
@@ -28,6 +29,8 @@ REVISION_WORDS: Final = {
     "working": "another image is being made",
     "answered": "another image was made",
     "dropped": "dropped",
+    GOLD: "its answer is known",
+    "none": "no other image is asked for",
 }
 ABOUT: Final = {
     "food1_identity": "Dish", "food2_identity": "Dish", "food1_origin": "Origin", "food2_origin": "Origin",
@@ -73,7 +76,9 @@ def progress_table(found: Watched) -> Table:
     progress = found.progress
     rows: list[tuple[str, int]] = [("Approved", progress.of(Status.APPROVED))]
     rows.append(("Rejected", progress.of(Status.REJECTED)))
-    rows += [(f"Rejected: {word}", n) for key, word in REVISION_WORDS.items() if (n := progress.revisions.get(key))]
+    parts = {key: n for key, n in progress.revisions.rejected.items() if key in REVISION_WORDS}
+    parts["none"] = progress.of(Status.REJECTED) - sum(parts.values())
+    rows += [(f"Rejected: {word}", n) for key, word in REVISION_WORDS.items() if (n := parts.get(key))]
     rows.append(("Disputed: waits for an admin", progress.of(Status.DISPUTED)))
     rows.append(("Pending", progress.of(Status.PENDING)))
     rows += [(f"Pending: {HOLD_WORDS[hold]}", n) for hold, n in progress.held_back.items()]

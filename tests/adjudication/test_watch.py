@@ -14,15 +14,17 @@ from app.adjudication import watch_routes
 from app.adjudication.watch import Week, change_of
 from app.adjudication.watch_queries import reasons
 from app.campaigns import service as campaigns
-from app.campaigns.models import Campaign, Member
+from app.campaigns.models import Campaign, Member, Qualification
 from app.claims import service as claims
 from app.claims.models import Claim
-from app.items.models import Gold, Hold, Item
+from app.generation.models import RequestState, RevisionRequest
+from app.items.models import Gold, Hold, ImportBatch, Item, Status
 from app.judgments.service import submit
 from tests.adjudication.agreement.counted import counted
 from tests.adjudication.conftest import NO, judge
 from tests.conftest import SignIn
 from tests.factories import make_account, make_campaign, make_item
+from tests.gold.things import make_gold
 from tests.judgments.answers import all_yes, answer
 
 ADDRESS = "/campaigns/sample/watch"
@@ -101,6 +103,34 @@ def test_rejected_images_wait_to_be_made_again(client: TestClient, session: Sess
     assert "Every item in the queue has its judgments." in page
 
 
+def test_nobody_waits_for_another_image_of_an_item_whose_answer_is_known(
+    client: TestClient, session: Session, campaign: Campaign
+) -> None:
+    """The parts of what is rejected add up to it, and what is asked for is what the linked page lists."""
+    asked, known, forgotten = (make_item(session, campaign) for _ in range(3))
+    for item in (asked, known, forgotten):
+        judge(session, campaign, item, NO, NO, NO)
+    session.add(Gold(item_id=known.id, question="food1_identity", answer="no"))
+    session.execute(sa.text("DELETE FROM revision_request WHERE item_id = :item"), {"item": forgotten.id})
+    # Rejected before, and given up then: only its newest request says what becomes of it.
+    session.add(
+        RevisionRequest(
+            campaign_id=campaign.id, item_id=asked.id, round=1, state=RequestState.DROPPED,
+            opened_at=AT - timedelta(days=900),
+        )
+    )  # fmt: skip
+    session.flush()
+    parts = {row["part"]: row["items"] for row in rows_of(client, "progress")}
+    assert {part: n for part, n in parts.items() if part.startswith("Rejected")} == {
+        "Rejected": "3",
+        "Rejected: another image is asked for": "1",
+        "Rejected: its answer is known": "1",
+        "Rejected: no other image is asked for": "1",
+    }
+    assert "1 rejected image waits to be made again." in client.get(ADDRESS).text
+    assert len(client.get("/campaigns/sample/revisions.jsonl?state=open").text.splitlines()) == 1
+
+
 def test_open_claims_have_their_age_and_their_holder(client: TestClient, session: Session, campaign: Campaign) -> None:
     for _ in range(5):
         make_item(session, campaign)
@@ -143,6 +173,62 @@ def test_items_that_wait_for_insiders_are_counted_by_country(
     assert list(japan.values())[:5] == ["Japan", "1", "1", "3", "0"]
     assert list(egypt.values())[:5] == ["Egypt", "2", "0", "2", "1"]
     assert "1 item waits for somebody who knows Japan, and nobody here does." in client.get(ADDRESS).text
+
+
+def test_visits_kept_for_insiders_nobody_is_are_named_before_all_others_are_used_up(
+    client: TestClient, session: Session, campaign: Campaign
+) -> None:
+    for _ in range(2):
+        make_item(session, campaign, foods=(("Koshary", "EG"),), reserved=1)
+    page = client.get(ADDRESS).text
+    assert "2 items keep visits for somebody who knows Egypt, and nobody here does." in page
+    assert "Every undecided item can be handed out." in page
+    make_item(session, campaign, foods=(("Ramen", "JP"),), reserved=3)
+    session.add(KnownCountry(account_id=make_account(session).id, country="EG"))
+    session.add(ImportBatch(campaign_id=campaign.id, files=[], added=1, unchanged=0))  # something is new
+    session.flush()
+    page = client.get(ADDRESS).text
+    assert "knows Egypt" not in page
+    assert "Every undecided item can be handed out" not in page
+    assert "None is held back, but some can be given to nobody yet" in page
+
+
+def test_regions_whose_test_nobody_has_passed_or_can_take_are_named(
+    client: TestClient, session: Session, campaign: Campaign
+) -> None:
+    campaigns.current_policy(session, campaign).parameters = {"qualification": True, "exam_items": 2}
+    for _ in range(2):
+        make_item(session, campaign)
+        make_gold(session, campaign, hold=Hold.TEST)
+    make_item(session, campaign, foods=(("Ramen", "JP"),))
+    make_item(session, campaign, foods=(("Ramen", "JP"),), hold=Hold.TEST)  # no known answer, so no test item
+    make_item(session, campaign, foods=(("Pizza", "IT"),), status="approved")
+
+    def page() -> str:
+        session.add(ImportBatch(campaign_id=campaign.id, files=[], added=1, unchanged=0))  # something is new
+        session.flush()
+        return client.get(ADDRESS).text
+
+    text = page()
+    assert "Nobody has passed the test of Africa yet. Its 2 undecided items go to nobody." in text
+    assert "Nobody can take the test of Asia: it needs 2 items and has 0. Its 1 undecided item goes to nobody." in text
+    assert "the test of Europe" not in text
+    assert "Nothing stands out so far." not in text
+    assert "Every undecided item can be handed out" not in text
+    people = [make_account(session) for _ in range(3)]
+    people[1].is_active = False
+    session.add(Member(campaign_id=campaign.id, account_id=people[2].id, paused_at=AT))
+    for person in people:
+        for region in ("Africa", "Asia"):
+            session.add(
+                Qualification(campaign_id=campaign.id, account_id=person.id, region=region, tries=1, passed_at=AT)
+            )
+    text = page()
+    assert "the test of Africa" not in text
+    assert "has 0. Its 1 undecided item goes to the 1 person who has passed, and to nobody else." in text
+    for item in session.exec(select(Item).where(Item.hold == Hold.TEST)):
+        item.status = Status.REJECTED
+    assert "Every undecided item can be handed out to those who have passed its region’s test." in page()
 
 
 def test_reasons_are_counted_by_country_and_generator(client: TestClient, session: Session, campaign: Campaign) -> None:

@@ -14,13 +14,14 @@ from app.campaigns.models import Campaign, Policy
 from app.campaigns.parameters import ADAPTIVE_DEFAULTS, parameters_of
 from app.campaigns.policy_form import rules_of
 from app.claims import service as claims
-from app.items.models import Gold, Status
+from app.items.models import Gold, Hold, Status
 from app.jobs import Job
 from app.judgments.models import Judgment
 from app.judgments.service import submit
 from tests.campaigns.conftest import changed, form_for
 from tests.conftest import SignIn
 from tests.factories import make_account, make_campaign, make_item
+from tests.gold.things import make_gold
 from tests.judgments.answers import all_yes, answer
 
 PAGE = "/campaigns/sample/policy"
@@ -91,6 +92,23 @@ def test_more_distance_than_there_are_dishes_is_warned_of(
         page = words(client.post(PAGE, data=form_for(session, campaign, family_spacing=spacing)).text)
         assert "not saved yet" in page
         assert (warned in page) is is_warned
+
+
+def test_a_test_that_nobody_can_take_is_warned_of(
+    session: Session, browse: SignIn, campaign: Campaign, admin: Account
+) -> None:
+    for _ in range(2):
+        make_item(session, campaign)
+    make_gold(session, campaign, hold=Hold.TEST)
+    client = browse(admin)
+    warned = "Nobody can take the test of Africa: it needs {} and has 1. Its 2 undecided items go to nobody."
+    for items, words_of in [("10", "10 items"), ("2", "2 items"), ("1", "")]:
+        page = words(client.post(PAGE, data=form_for(session, campaign, qualification="true", exam_items=items)).text)
+        assert "not saved yet" in page
+        assert ("Nobody can take the test" in page) is bool(words_of)
+        assert not words_of or warned.format(words_of) in page
+    page = words(client.post(PAGE, data=form_for(session, campaign, people="5")).text)
+    assert "Nobody can take the test" not in page
 
 
 @pytest.mark.parametrize(("answers", "is_warned"), [("34", True), ("35", False)])

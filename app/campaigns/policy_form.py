@@ -25,6 +25,8 @@ SUBTASKS: Final = ("SF", "MF", "SFB", "MFB")
 LEASE_MINUTES: Final = (0.5, 7 * 24 * 60)
 MOST_NEEDED: Final = 10_000_000
 LONGEST_LINE: Final = 100
+_WHOLE = re.compile(r"[+-]?(\d{1,12}|[1-9]\d{0,2}(?:(?P<mark>[., ])\d{3}(?:(?P=mark)\d{3}){0,2})?)", re.ASCII)
+_AMBIGUOUS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
 _QUOTA = re.compile(r"(?P<group>.*?)\s*[:=,\s]\s*(?P<needed>[\d., ]+)")
 
 
@@ -105,17 +107,21 @@ def checked_note(note: str) -> str:
 
 
 def _people(text: str, name: str, least: int, faults: dict[str, str]) -> int:
-    number = _number(text)
-    if number is None or number != int(number) or not least <= number <= MAX_OVERLAP:
+    number = _whole(text)
+    if number is None or not least <= number <= MAX_OVERLAP:
         faults[name] = f"Write a whole number from {least} to {MAX_OVERLAP}."
         return MAX_OVERLAP
-    return int(number)
+    return number
 
 
 def _lease(text: str, faults: dict[str, str]) -> int | None:
     if not text.strip():
         return None
     number, (least, most) = _number(text), LEASE_MINUTES
+    if _AMBIGUOUS.fullmatch(text.strip()):
+        plain, fraction = text.strip().replace(",", ""), text.strip().replace(",", ".")
+        faults["lease_minutes"] = f"“{text.strip()}” can mean two numbers: write {plain}, or {fraction} with a point."
+        return None
     if number is None or not least <= number <= most:
         faults["lease_minutes"] = f"Write a number of minutes from {least:g} to {most:,}, or leave it empty."
         return None
@@ -125,12 +131,10 @@ def _lease(text: str, faults: dict[str, str]) -> int | None:
 def _value(setting: Setting, text: str, faults: dict[str, str]) -> Any:
     if setting.kind == "flag":
         return bool(text)
-    number = _number(text)
-    if number is None or (setting.kind == "count" and number != int(number)):
+    number = _whole(text) if setting.kind == "count" else _number(text)
+    if number is None:
         faults[setting.name] = asked_for(setting)
         return None
-    if setting.kind == "count":
-        return int(number)
     return round(number / 100, 8) if setting.kind == "percent" else number
 
 
@@ -142,6 +146,19 @@ def _number(text: str) -> float | None:
     """
     plain = text.strip().removesuffix("%").strip().replace(",", ".")
     return float(plain) if re.fullmatch(r"[+-]?\d{1,12}(\.\d{1,12})?", plain) else None
+
+
+def _whole(text: str) -> int | None:
+    """A whole number as people write it, plain or in groups of three digits with one separator throughout; None for
+    what could be a fraction.
+
+    >>> _whole("1000"), _whole("1,000"), _whole("1.000.000"), _whole(" 1 000 "), _whole("-5")
+    (1000, 1000, 1000000, 1000, -5)
+    >>> _whole("1,5"), _whole("1,00"), _whole("1,000.0"), _whole("1,000.000"), _whole("0,950"), _whole("1 00")
+    (None, None, None, None, None, None)
+    """
+    plain = re.sub(r"\s", " ", text.strip())
+    return int(re.sub(r"[., ]", "", plain)) if _WHOLE.fullmatch(plain) else None
 
 
 def _parameters(values: dict[str, Any], quotas: dict[str, int], faults: dict[str, str]) -> Parameters:
@@ -187,15 +204,17 @@ def _quota(line: str) -> tuple[str, int]:
     """
     line = " ".join(line.split())  # the pattern would take ever longer over many spaces
     match = _QUOTA.fullmatch(line) if len(line) <= LONGEST_LINE else None
-    needed = re.sub(r"[., ]", "", match["needed"]) if match else ""
-    if match is None or not needed:
+    if match is None or not match["needed"].strip(" .,"):
         raise ValueError("write a subtask or a country, a colon, and how many are enough, e.g. “SFB: 500”.")
-    if not 1 <= int(needed) <= MOST_NEEDED:
+    needed = _whole(match["needed"].strip(" .,"))
+    if needed is None:
+        raise ValueError("write how many are enough as a whole number, e.g. 1000 or 1,000.")
+    if not 1 <= needed <= MOST_NEEDED:
         raise ValueError(f"a group needs from 1 to {MOST_NEEDED:,} approved items.")
     named = re.sub(r"^(subtask|country)\s+", "", match["group"].strip(), flags=re.IGNORECASE)
     if named.upper() in SUBTASKS:
-        return f"subtask {named.upper()}", int(needed)
+        return f"subtask {named.upper()}", needed
     try:
-        return f"country {geography.resolve(named)}", int(needed)
+        return f"country {geography.resolve(named)}", needed
     except Invalid as error:
         raise ValueError(f"{error.message} Subtasks are {', '.join(SUBTASKS)}.") from None

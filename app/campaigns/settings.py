@@ -178,6 +178,8 @@ def shown(setting: Setting, value: float | bool) -> str:
     """
     if setting.kind == "flag":
         return "yes" if value else "no"
+    if setting.kind == "count":
+        return str(value)  # :g would make 1e+06 of a million, which no field takes back
     return f"{round(100 * value, 6):g} %" if setting.kind == "percent" else f"{value:g}"
 
 

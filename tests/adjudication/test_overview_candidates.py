@@ -12,6 +12,7 @@ from app.accounts.models import Account
 from app.adjudication import overview
 from app.campaigns import service as campaigns
 from app.campaigns.models import Campaign
+from app.claims import service as claims
 from app.generation import candidates
 from app.items import queries as items
 from app.items.models import CandidateSet, Hold, Item, Status, Subtask
@@ -78,6 +79,14 @@ def test_a_campaign_is_finished_without_those_that_were_not_chosen(
         Status.PENDING: 0, Status.APPROVED: 2, Status.REJECTED: 0, Status.DISPUTED: 0,
     }  # fmt: skip
     assert sum(progress.by_subtask[Subtask.SF].values()) == 2
+
+
+def test_annotators_are_told_that_all_is_judged(
+    session: Session, campaign: Campaign, annotator: Account, finished: list[Item]
+) -> None:
+    policy = campaigns.current_policy(session, campaign)
+    reason = claims.claim_next(session, annotator, campaign, policy, lease=60).reason
+    assert reason == "Every item of “Sample” has all its judgments. Thank you!"
 
 
 def test_watching_leaves_out_those_that_were_not_chosen(client: TestClient, finished: list[Item]) -> None:

@@ -14,10 +14,11 @@ from sqlmodel import Session, col, select
 
 from app.accounts.models import Account
 from app.adjudication.models import Adjudication, Appeal
-from app.adjudication.standing import FINAL, contradicted, decided_answers
+from app.adjudication.standing import FINAL, contradicted
 from app.agreement.intervals import Estimate, wilson
 from app.items.fitting import any_of
 from app.items.models import Status, Subtask
+from app.judgments.decisions import decided_answers, rule_answers
 from app.judgments.models import Decision, Method
 from app.judgments.service import question_keys
 
@@ -169,7 +170,8 @@ def decided(session: Session, account: Account, item_id: uuid.UUID | None = None
 
 
 def _decided(session: Session, row: Any, decision: Decision, ruling: Adjudication | None) -> Decided:
-    says = decided_answers(decision, ruling, question_keys(Subtask(row.subtask)))
+    said = ruling.answers if ruling else rule_answers(decision.detail)
+    says = decided_answers(decision.outcome, said, question_keys(Subtask(row.subtask)))
     is_final = row.status in FINAL and decision.method in (Method.RULE, Method.ADJUDICATION)
     return Decided(
         row.item_id,

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from app.adjudication.standing import FINAL, SURE
+from app.adjudication.standing import FINAL
 from app.errors import Invalid
 from app.items.models import Status
 from app.judgments.cards import Question
+from app.judgments.decisions import SURE
 
 WHY = "Say why, in a sentence: it stays with the decision."
 

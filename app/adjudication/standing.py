@@ -9,10 +9,17 @@ from sqlmodel import Session, select
 from app.adjudication.models import Adjudication
 from app.agreement.rules import ANSWERS
 from app.items.models import Item, Status
-from app.judgments.decisions import in_force, latest_decision, question_keys, slots_before
+from app.judgments.decisions import (
+    SURE,
+    decided_answers,
+    in_force,
+    latest_decision,
+    question_keys,
+    rule_answers,
+    slots_before,
+)
 from app.judgments.models import Decision
 
-SURE = ("yes", "no")
 FINAL = (Status.APPROVED, Status.REJECTED)
 
 
@@ -32,37 +39,8 @@ def standing(session: Session, item: Item) -> Standing | None:
         return None
     decision = in_force(session, latest)
     adjudication = session.exec(select(Adjudication).where(Adjudication.decision_id == decision.id)).first()
-    return Standing(decision, adjudication, decided_answers(decision, adjudication, question_keys(item.subtask)))
-
-
-def decided_answers(decision: Decision, adjudication: Adjudication | None, keys: Sequence[str]) -> dict[str, str]:
-    """What a decision says on each of an item's questions, where it says yes or no.
-
-    >>> split = {"food1_identity": "no", "food1_origin": None}
-    >>> decided_answers(Decision(outcome=Status.REJECTED, detail={"majorities": split}), None, list(split))
-    {'food1_identity': 'no'}
-    >>> decided_answers(Decision(outcome=Status.APPROVED, detail={}), None, list(split))
-    {'food1_identity': 'yes', 'food1_origin': 'yes'}
-    """
-    if decision.outcome is Status.APPROVED:
-        return dict.fromkeys(keys, "yes")
-    said: Mapping[str, Any] = adjudication.answers if adjudication else rule_answers(decision.detail)
-    return {key: said[key] for key in keys if said.get(key) in SURE}
-
-
-def rule_answers(detail: Mapping[str, Any]) -> dict[str, str | None]:
-    """What a rule made of each question, from its decision's detail: yes, no, or what it left open.
-
-    >>> rule_answers({"threshold": 0.95, "posteriors": {"food1_identity": 0.99, "food1_origin": 0.5}})
-    {'food1_identity': 'yes', 'food1_origin': None}
-    """
-    if "posteriors" in detail:
-        threshold = detail["threshold"]
-        return {
-            key: "yes" if share >= threshold else "no" if share <= 1 - threshold else None
-            for key, share in detail["posteriors"].items()
-        }
-    return dict(detail.get("majorities", {}))
+    said = adjudication.answers if adjudication else rule_answers(decision.detail)
+    return Standing(decision, adjudication, decided_answers(decision.outcome, said, question_keys(item.subtask)))
 
 
 def contradicted(outcome: Status, decided: Mapping[str, str], answers: Mapping[str, Any]) -> list[str]:

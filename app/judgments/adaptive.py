@@ -18,7 +18,6 @@ from app.campaigns.parameters import Parameters, parameters_of
 from app.items.models import Item, Status
 from app.judgments import decisions
 from app.judgments.fresh import fresh_annotators
-from app.judgments.models import Method
 from app.judgments.tally_models import RaterModelFit
 
 FEWEST_JUDGMENTS: Final = 100
@@ -147,9 +146,9 @@ def apply(session: Session, item: Item, policy: Policy) -> int | None:
 
 def decide(session: Session, item: Item, policy: Policy, look: Look) -> int:
     assert policy.id is not None
-    return decisions.keep(
+    return decisions.keep_rule(
         session, item, policy.id, Status(look.verdict.outcome),
-        method=Method.RULE, rule=look.verdict.rule, posterior=look.verdict.smallest, detail=look.as_json(),
+        rule=look.verdict.rule, posterior=look.verdict.smallest, detail=look.as_json(),
     )  # fmt: skip
 
 

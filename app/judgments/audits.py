@@ -13,7 +13,7 @@ from sqlmodel import Session
 from app.agreement.intervals import Estimate, wilson
 from app.campaigns.models import Policy
 from app.campaigns.parameters import first_visits, parameters_of
-from app.items.models import Item
+from app.items.models import Item, Status
 from app.judgments.fresh import fresh_annotators, send_back
 
 RULE: Final = "audit/1"
@@ -59,10 +59,12 @@ def is_drawn(campaign_id: uuid.UUID, item_id: uuid.UUID, share: float) -> bool:
 
 
 def draw(session: Session, item: Item, policy: Policy, decision: int) -> bool:
-    """Sends an item that the rule has just approved to fresh annotators if it is drawn; whether it did.
+    """Sends an item that the rule has just decided to fresh annotators if it is approved and drawn; whether it did.
 
     Once an item, and only while there are enough who haven't seen it: else it stays as it is.
     """
+    if item.status is not Status.APPROVED:
+        return False
     share = parameters_of(policy).audit_share
     if not is_drawn(item.campaign_id, item.id, share):
         return False

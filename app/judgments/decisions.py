@@ -11,7 +11,10 @@ from sqlmodel import Session, col, select
 from app.agreement.rules import ANSWERS
 from app.db import now
 from app.items.models import Item, Status, Subtask
+from app.judgments.known import known_answers, known_otherwise
 from app.judgments.models import Decision, Method
+
+SURE = ("yes", "no")
 
 
 def question_keys(subtask: Subtask) -> list[str]:
@@ -73,6 +76,65 @@ def in_force(session: Session, decision: Decision) -> Decision:
     if decision.method is Method.UNDO:
         return session.get_one(Decision, decision.detail["restores"])
     return decision
+
+
+def rule_answers(detail: Mapping[str, Any]) -> dict[str, str | None]:
+    """What a rule made of each question, from its decision's detail: yes, no, or what it left open.
+
+    >>> rule_answers({"threshold": 0.95, "posteriors": {"food1_identity": 0.99, "food1_origin": 0.5}})
+    {'food1_identity': 'yes', 'food1_origin': None}
+    """
+    if "posteriors" in detail:
+        threshold = detail["threshold"]
+        return {
+            key: "yes" if share >= threshold else "no" if share <= 1 - threshold else None
+            for key, share in detail["posteriors"].items()
+        }
+    return dict(detail.get("majorities", {}))
+
+
+def decided_answers(outcome: Status, said: Mapping[str, Any], keys: Sequence[str]) -> dict[str, str]:
+    """What a decision says on each of an item's questions, where it says yes or no. `said` is what an adjudicator
+    answered, or what the rule made of each (`rule_answers`).
+
+    >>> split = {"food1_identity": "no", "food1_origin": None}
+    >>> decided_answers(Status.REJECTED, split, list(split))
+    {'food1_identity': 'no'}
+    >>> decided_answers(Status.APPROVED, {}, list(split))
+    {'food1_identity': 'yes', 'food1_origin': 'yes'}
+    """
+    if outcome is Status.APPROVED:
+        return dict.fromkeys(keys, "yes")
+    return {key: said[key] for key in keys if said.get(key) in SURE}
+
+
+def keep_rule(
+    session: Session,
+    item: Item,
+    policy_id: int,
+    outcome: Status,
+    *,
+    rule: str,
+    detail: Mapping[str, Any],
+    posterior: float | None = None,
+) -> int:
+    """`keep` for what a rule came to. Where that contradicts what is known of the item, either the votes or the known
+    answer are wrong, and a person has to say which: it is disputed, and `detail["known_otherwise"]` has the rule's
+    "outcome" and the "answers" {question: what is known} that it contradicts.
+
+    Every item is asked about, so that none takes longer for being gold.
+    """
+    keys, known = question_keys(item.subtask), known_answers(session, item)
+    wrong = known_otherwise(known, keys, outcome, decided_answers(outcome, rule_answers(detail), keys))
+    if wrong:
+        detail = {
+            **detail,
+            "known_otherwise": {"outcome": outcome.value, "answers": {key: known[key] for key in wrong}},
+        }
+        outcome = Status.DISPUTED
+    return keep(
+        session, item, policy_id, outcome, method=Method.RULE, rule=rule, detail=detail, posterior=posterior
+    )  # fmt: skip
 
 
 def keep(

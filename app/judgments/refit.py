@@ -107,8 +107,7 @@ def _decide(session: Session, item: Item, policy: Policy) -> bool:
     session.add(item)
     session.flush()
     decision = adaptive.decide(session, item, policy, look)
-    if look.verdict.outcome == "approved":
-        audits.draw(session, item, policy, decision)
+    audits.draw(session, item, policy, decision)
     return True
 
 

@@ -25,7 +25,7 @@ from app.judgments import adaptive, audits, decisions
 from app.judgments.decisions import question_keys as question_keys
 from app.judgments.decisions import slots_before as slots_before
 from app.judgments.freezing import TEST_IS_FROZEN
-from app.judgments.models import Judgment, Method
+from app.judgments.models import Judgment
 
 MAX_TEXT = 2000
 MAX_ACTIVE_MS = 24 * 3600 * 1000
@@ -243,7 +243,7 @@ def apply_rule(session: Session, item: Item, policy: Policy) -> None:
     """
     decide = adaptive.apply if policy.rule == ADAPTIVE else _decide_by_majority
     decision = decide(session, item, policy)
-    if decision is not None and item.status is Status.APPROVED:
+    if decision is not None:
         audits.draw(session, item, policy, decision)
 
 
@@ -255,8 +255,8 @@ def _decide_by_majority(session: Session, item: Item, policy: Policy) -> int:
     verdict = by_majority(given, needed=needed)
     outcome = Status.DISPUTED if verdict.outcome == "pending" else Status(verdict.outcome)  # a question nobody answered
     assert policy.id is not None
-    return decisions.keep(
+    return decisions.keep_rule(
         session, item, policy.id, outcome,
-        method=Method.RULE, rule=verdict.rule,
+        rule=verdict.rule,
         detail=verdict.as_json() | {"judgments": [str(id_) for id_ in votes.judgments]},
     )  # fmt: skip

@@ -11,7 +11,7 @@ from app.accounts.models import Role
 from app.adjudication.service import settle
 from app.adjudication.undo import undo
 from app.db import transaction
-from app.items.models import Item, Status
+from app.items.models import Gold, Item, Status
 from app.jobs import JobContext, run_job
 from app.judgments import jobs as fits
 from app.judgments.models import Decision, Method
@@ -213,3 +213,15 @@ def test_fixed_overlap_is_left_alone(fresh_engine: sa.Engine, settings: Settings
         campaign = make_campaign(session)
         job = jobs.start(session, fits.KIND, title="fit", campaign_id=str(campaign.id))
     assert look_again(JobContext(fresh_engine, settings, job), campaign.id) == {}
+
+
+def test_what_new_models_are_sure_of_is_disputed_where_it_is_known_otherwise(world: World) -> None:
+    with transaction(world.engine) as session:
+        policy_of(session, session.merge(world.campaign)).parameters = {"audit_share": 1.0}
+        for _ in range(4):
+            make_account(session)  # enough for an audit
+        session.add(Gold(item_id=world.open.id, question=ORIGIN, answer="no"))
+    assert world.learn([[0.9, 0.02, 0.08], [0.02, 0.96, 0.02]], 0.99)["decided"] == 1
+    assert world.item(world.open).status is Status.DISPUTED
+    last = world.log(world.open)[-1]
+    assert last.detail["known_otherwise"] == {"outcome": "approved", "answers": {ORIGIN: "no"}}

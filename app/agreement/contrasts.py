@@ -1,33 +1,31 @@
 """What a background changes: the same dish on white and on a background, each dish compared with itself.
 
-A dish is what is drawn and what is tested, since images of one dish tend to be easy or hard together.
+A dish is what is compared, since images of one dish tend to be easy or hard together. Many dishes have one image on
+white and a dozen on backgrounds, and rare answers: tests and intervals are of kinds that hold there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from app.agreement.dish_intervals import correlation, difference, share_of_dishes
 from app.agreement.intervals import FloatArray
 from app.agreement.patterns import IntArray
+from app.agreement.relabelling import moves, p_values
 
 MEASURES = ("accuracy", "unsure", "disagreement")
 
 FEW_DISHES = 10
 """With fewer, neither an interval nor a test says anything."""
 
-FLIPS = 4_999
-"""Random signs for a test; up to EXACT dishes every combination of signs is tried instead."""
-EXACT = 13
-
-CHUNK_CELLS = 1_000_000
-
 
 class Change(NamedTuple):
-    """A mean over `n` dishes and its 95 % interval; `p` is the sign-flip test's that the mean change is zero.
+    """A mean over `n` dishes and its 95 % interval; `p` is that of moving the labels (see `relabelling`).
 
-    `reason` says why there is no value (`no_dish`) or no interval (`one_dish`, `few_dishes`, `no_replicates`).
+    `reason` says why there is no value (`no_dish`), no interval (`one_dish`, `few_dishes`), or an interval but no p:
+    `few_events`, so few answers of the rarer sort that a test could not find a change in one of the two directions.
     """
 
     value: float | None
@@ -75,11 +73,11 @@ def measures(counts: IntArray, truth: FloatArray | None) -> FloatArray:
     return np.column_stack([_ratio(right, n), _ratio(unsure, n), 1 - _ratio(agreeing, n * (n - 1))])
 
 
-def paired(values: FloatArray, dish: IntArray, is_white: IntArray, *, seed: int = 0, replicates: int = 1000) -> Paired:
+def paired(values: FloatArray, dish: IntArray, is_white: IntArray, answers: IntArray | None = None) -> Paired:
     """Every dish with equal weight, whatever the number of its images.
 
     `values` (N, measures) are items' (see `measures`), `dish` (N,) codes from 0, `is_white` (N,) 1 for white and 0 for
-    a background.
+    a background; `answers` (N,) how many each item has (1 unless given).
 
     >>> values = np.repeat([[0.0], [0.1], [0.3]], 3, axis=1)
     >>> found = paired(values, np.array([0, 0, 0]), np.array([1, 0, 0]))
@@ -91,13 +89,9 @@ def paired(values: FloatArray, dish: IntArray, is_white: IntArray, *, seed: int 
     there, on_background = _means(values, is_white == 0, dish, n_dishes)
     sizes = np.column_stack([on_white, on_background])
     dishes = np.flatnonzero((sizes > 0).all(axis=1))
-    white, there = white[dishes], there[dishes]
-    both = ~np.isnan(white) & ~np.isnan(there)
-    sides = [white, there, there - white]
-    samples = [side[both[:, place], place] for side in sides for place in range(len(MEASURES))]
-    found = changes_of(samples, seed=seed, replicates=replicates)
-    named = [dict(zip(MEASURES, found[start : start + 3], strict=True)) for start in (0, 3, 6)]
-    return Paired(named[0], named[1], named[2], dishes, sides[2], sizes[dishes])
+    found = _contrasts(values, dish, is_white, np.zeros(len(dish), dtype=np.int64), answers)
+    sides = [{name: found[name].get(0, NOTHING)[side] for name in MEASURES} for side in range(3)]
+    return Paired(sides[0], sides[1], sides[2], dishes, (there - white)[dishes], sizes[dishes])
 
 
 class GroupChange(NamedTuple):
@@ -109,82 +103,110 @@ class GroupChange(NamedTuple):
 
 
 def by_group(
-    values: FloatArray, dish: IntArray, is_white: IntArray, group: IntArray, *, seed: int = 0, replicates: int = 1000
+    values: FloatArray,
+    dish: IntArray,
+    is_white: IntArray,
+    group: IntArray,
+    answers: IntArray | None = None,
 ) -> dict[int, GroupChange]:
     """{code: its changes}: the images of a dish in the group, minus the same dish on white. `group` (N,) holds codes
     from 0; those of items on white say nothing. Groups without a dish that was judged on white are left out."""
     if not len(dish):
         return {}
     n_dishes, n_groups = int(dish.max()) + 1, int(group.max()) + 1
-    white, on_white = _means(values, is_white == 1, dish, n_dishes)
-    there, n_there = _means(values, is_white == 0, dish * n_groups + group, n_dishes * n_groups)
-    change = there.reshape(n_dishes, n_groups, -1) - white[:, None, :]
-    n_there = n_there.reshape(n_dishes, n_groups) * (on_white > 0)[:, None]
-    codes = np.flatnonzero(n_there.any(axis=0)).tolist()
-    cells = [change[:, code, place] for code in codes for place in range(len(MEASURES))]
-    found = changes_of([cell[~np.isnan(cell)] for cell in cells], seed=seed, replicates=replicates)
+    on_white = np.bincount(dish, is_white, n_dishes) > 0
+    held = (is_white == 0) & on_white[dish]
+    n_there = np.bincount((group * n_dishes + dish)[held], minlength=n_groups * n_dishes).reshape(n_groups, n_dishes)
+    found = _contrasts(values, dish, is_white, group, answers)
     return {
         code: GroupChange(
-            int((n_there[:, code] > 0).sum()),
-            int(n_there[:, code].sum()),
-            dict(zip(MEASURES, found[3 * place : 3 * place + 3], strict=True)),
+            int((n_there[code] > 0).sum()),
+            int(n_there[code].sum()),
+            {name: found[name].get(code, NOTHING)[2] for name in MEASURES},
         )
-        for place, code in enumerate(codes)
+        for code in np.flatnonzero(n_there.any(axis=1)).tolist()
     }
 
 
-def changes_of(samples: Sequence[FloatArray], *, seed: int = 0, replicates: int = 1000) -> list[Change]:
-    """The mean of each sample of dishes, with its percentile interval from drawing dishes with replacement.
+Contrast = tuple[Change, Change, Change]
+"""On white, on a background, and the change from the one to the other."""
 
-    Samples of one size share their draws, which depend on the seed and that size alone: no figure depends on which
-    others are asked for.
-    """
-    found: list[Change | None] = [None] * len(samples)
-    for n in sorted({len(sample) for sample in samples}):
-        places = [place for place, sample in enumerate(samples) if len(sample) == n]
-        values = np.column_stack([samples[place] for place in places])
-        for place, change in zip(places, _changes(values, n, seed, replicates), strict=True):
-            found[place] = change
-    return [change for change in found if change is not None]
+NOTHING: Contrast = (Change(None, None, None, "no_dish", 0, None),) * 3
 
 
-def _changes(values: FloatArray, n: int, seed: int, replicates: int) -> list[Change]:
-    """Of k samples of n dishes, (n, k)."""
-    k = values.shape[1]
-    if n == 0:
-        return [Change(None, None, None, "no_dish", 0, None)] * k
-    means = values.mean(axis=0).tolist()
-    if n < FEW_DISHES or replicates == 0:
-        reason = "one_dish" if n == 1 else "few_dishes" if n < FEW_DISHES else "no_replicates"
-        return [Change(mean, None, None, reason, n, None) for mean in means]
-    rng = np.random.default_rng([seed, n])
-    drawn = np.concatenate([resampled(rng, n, rows) @ values / n for rows in _chunks(replicates, max(n, k))])
-    low, high = np.percentile(drawn, [2.5, 97.5], axis=0).tolist()
-    ps = _sign_flip(values, rng).tolist()
-    return [Change(mean, start, end, None, n, p) for mean, start, end, p in zip(means, low, high, ps, strict=True)]
+def _contrasts(
+    values: FloatArray, dish: IntArray, is_white: IntArray, group: IntArray, answers: IntArray | None
+) -> dict[str, dict[int, Contrast]]:
+    """{measure: {group: its contrast}} from the images that have the measure."""
+    one_each = np.ones(len(dish), dtype=np.int64)
+    found = {}
+    for place, name in enumerate(MEASURES):
+        has = ~np.isnan(values[:, place])
+        # Whether two answers differ is one observation, however many answers there are.
+        given = one_each if answers is None or name == "disagreement" else answers
+        cells, image, cell = _cells(dish[has], is_white[has] == 1, group[has])
+        found[name] = _contrasts_of(cells, cell, values[has, place][image], is_white[has][image], given[has][image])
+    return found
+
+
+def _cells(dish: IntArray, white: npt.NDArray[np.bool_], group: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Dishes by group: the group of each such cell (C,), ascending, and its images, as their places (M,) with their
+    cells (M,), ascending, those on white first. They are in the cell of every group that the dish has an image in."""
+    n_dishes = int(dish.max(initial=0)) + 1
+    on_white = np.bincount(dish[white], minlength=n_dishes)
+    there = np.flatnonzero(~white & (on_white[dish] > 0))
+    cells, cell_there = np.unique(group[there] * n_dishes + dish[there], return_inverse=True)
+    whites = np.flatnonzero(white)[np.argsort(dish[white], kind="stable")]
+    n_white = on_white[cells % n_dishes]
+    cell_white = np.repeat(np.arange(len(cells)), n_white)
+    begin = (np.cumsum(on_white) - on_white)[cells % n_dishes] - (np.cumsum(n_white) - n_white)
+    image = np.concatenate([whites[np.arange(len(cell_white)) + begin[cell_white]], there])
+    cell = np.concatenate([cell_white, cell_there])
+    order = np.argsort(cell, kind="stable")
+    return cells // n_dishes, image[order], cell[order]
+
+
+def _contrasts_of(
+    group: IntArray, cell: IntArray, value: FloatArray, is_white: IntArray, answers: IntArray
+) -> dict[int, Contrast]:
+    """{group: its contrast} of `group` (C,) by cell, and the images' (M,) `cell` and what they have."""
+    if not len(group):
+        return {}
+    means, given = [], []
+    for side in (is_white, 1 - is_white):
+        means.append(np.bincount(cell, value * side) / np.bincount(cell, side))
+        given.append(np.bincount(cell, answers * side))
+    codes, first = np.unique(group, return_index=True)
+    ps = p_values(moves(value, is_white, cell), first)
+    return {
+        code: _contrast([side[one] for side in means], [side[one] for side in given], p)
+        for code, one, p in zip(codes.tolist(), map(slice, first, [*first[1:], None]), ps.tolist(), strict=True)
+    }
+
+
+def _contrast(means: list[FloatArray], answers: list[IntArray], p: float) -> Contrast:
+    """Of K dishes' means on white and on a background, each from so many answers."""
+    n = len(means[0])
+    if n < FEW_DISHES:
+        reason = "one_dish" if n == 1 else "few_dishes"
+        white, there, change = (
+            Change(float(each.mean()), None, None, reason, n, None) for each in (*means, means[1] - means[0])
+        )
+        return white, there, change
+    before, after = (share_of_dishes(each, given) for each, given in zip(means, answers, strict=True))
+    low, high = difference(before, after, correlation(*means))
+    tested = (None, n, p) if p == p else ("few_events", n, None)
+    return (
+        Change(*before, None, n, None),
+        Change(*after, None, n, None),
+        Change(float((means[1] - means[0]).mean()), low, high, *tested),
+    )
 
 
 def resampled(rng: np.random.Generator, n: int, replicates: int) -> FloatArray:
     """(replicates, n): how often each of n is drawn in n draws with replacement."""
     drawn = rng.integers(n, size=(replicates, n)) + n * np.arange(replicates)[:, None]
     return np.bincount(drawn.ravel(), minlength=replicates * n).reshape(replicates, n).astype(np.float64)
-
-
-def _sign_flip(values: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """(k,) two-sided p of the sign-flip test: if white and background were alike, each dish's change could as well
-    have the other sign. The share of ways to set the signs that move the mean at least as far from zero."""
-    n, k = values.shape
-    total = values.sum(axis=0)
-    far = np.abs(total) - 1e-9
-    if n <= EXACT:
-        signs = 1.0 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
-        return np.asarray((np.abs(signs @ values) >= far).mean(axis=0), dtype=np.float64)
-    beyond = np.ones(k)  # the data themselves are one of the ways
-    for rows in _chunks(FLIPS, max(n, k)):
-        eights = rng.integers(256, size=(rows, -(-n // 8)), dtype=np.uint8)
-        kept = np.unpackbits(eights, axis=1, count=n).astype(np.float64)
-        beyond += (np.abs(2 * (kept @ values) - total) >= far).sum(axis=0)
-    return beyond / (FLIPS + 1)
 
 
 def holm(ps: Mapping[Any, float]) -> dict[Any, float]:
@@ -212,11 +234,6 @@ def _means(values: FloatArray, chosen: npt.NDArray[np.bool_], code: IntArray, n:
         for place in range(values.shape[1])
     ]
     return np.column_stack(columns), np.bincount(codes, minlength=n)
-
-
-def _chunks(total: int, width: int) -> list[int]:
-    size = max(1, CHUNK_CELLS // max(width, 1))
-    return [min(size, total - start) for start in range(0, total, size)]
 
 
 def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:

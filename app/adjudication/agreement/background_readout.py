@@ -74,11 +74,12 @@ def readout(found: Judged, question: str) -> Readout:
     chosen = (on_white | on_scene) & (found.counts[:, place].sum(axis=1) > 0)
     has_model = found.has_model[place]
     truth = found.truth[chosen, place] if has_model else None
-    values = measures(found.counts[chosen, place], truth)
+    counts = found.counts[chosen, place]
+    values, answers = measures(counts, truth), counts.sum(axis=1)
     dish, is_white = found.dish[chosen], on_white[chosen].astype(np.int64)
-    pairs = paired(values, dish, is_white, seed=SEED, replicates=REPLICATES)
+    pairs = paired(values, dish, is_white, answers)
     groups = {
-        by: _rows(by_group(values, dish, is_white, codes[chosen], seed=SEED, replicates=REPLICATES), names)
+        by: _rows(by_group(values, dish, is_white, codes[chosen], answers), names)
         for by, (codes, names) in _groupings(found).items()
     }
     return Readout(

@@ -70,7 +70,6 @@ def backgrounds(
         n_tested=sum(bool(row.adjusted) for row in found.groups.get(by, [])),
         is_thin=len(found.dishes) < FEW_FAMILIES,
         few_dishes=FEW_DISHES,
-        few_families=FEW_FAMILIES,
         tables={name: make() for name, make in every_table.items()},
         charts={name: make() for name, make in every_chart.items()},
         links=_links(shown, contents, by, figure),
@@ -104,7 +103,7 @@ def file(
     _check(question, by, figure)
     contents = _contents(session, shown, question)
     every_table, every_chart = _files(contents, by, figure, is_first=votes.basis == "first")
-    source = f"{shown.source}; 95 % intervals from {REPLICATES} draws of dishes, seed {SEED}"
+    source = f"{shown.source}; 95 % intervals, of subtasks from {REPLICATES} draws of dishes, seed {SEED}"
     return figure_file(name, every_table, every_chart, source, f"{slug}-agreement", stamp="source")
 
 

@@ -47,7 +47,9 @@ def _verdict(change: Change, said: str) -> str:
     if change.low is None or change.high is None:
         return f"{said} on a background: {shown}, from {_dishes(change.n)}: too few to say more."
     shown += f" {interval(change.as_json(), Unit.DIFFERENCE)}, {_dishes(change.n)}"
-    if change.low > 0 or change.high < 0:
+    if change.p is None:
+        return f"{said} on a background: {shown}. Too few answers differ to say whether that is chance."
+    if change.p < SIGNIFICANT and not change.low <= 0 <= change.high:
         return f"{said} {'more' if change.low > 0 else 'less'} often on a background: {shown}."
     return f"{said} about as often on a background as on white, as far as this can tell: {shown}."
 

@@ -52,12 +52,14 @@ def found(session: Session, campaign: Campaign) -> Readout:
     return readout(judged(session, campaign.id, "first"), "food1_identity")
 
 
-def white_and_street(session: Session, campaign: Campaign, n: int) -> None:
-    """Dishes that both people are sure of on white; in a street in Japan the second of them is unsure."""
+def white_and_street(session: Session, campaign: Campaign, n: int, n_unsure: int | None = None) -> None:
+    """Dishes that both people are sure of on white; in a street in Japan the second of them is unsure, of all dishes or
+    of the first `n_unsure`."""
     up_to_date(session, campaign.id)
     session.merge(TallyState(campaign_id=campaign.id, version=uuid.uuid4()))
     for number in range(n):
-        for subtask, answers in ((Subtask.SF, ["yy---", "yy---"]), (Subtask.SFB, ["yy--y", "uy--y"])):
+        second = "uy--y" if n_unsure is None or number < n_unsure else "yy--y"
+        for subtask, answers in ((Subtask.SF, ["yy---", "yy---"]), (Subtask.SFB, ["yy--y", second])):
             distance = "cross_continent" if subtask.has_background else None
             item = make_item(
                 session, campaign, subtask, foods=((f"Dish {number}", "EG"),), background_distance=distance
@@ -168,7 +170,8 @@ def test_the_page_says_how_much_less_sure_people_are(
 ) -> None:
     white_and_street(session, campaign, FEW_DISHES)
     page = browse(admin).get(BACKGROUNDS)
-    assert "People are unsure more often on a background: +50.0 points [+50.0, +50.0], 10 dishes." in page.text
+    # None of 20 answers on white, 10 of 20 on a background: not a certainty, though every dish changes alike.
+    assert "People are unsure more often on a background: +50.0 points [+19.6, +72.6], 10 dishes." in page.text
     assert "No rater model has been fitted yet" in page.text
     # Ten dishes alike: p is 2 / 1024, and of one scene there is nothing to correct for.
     assert re.search(r"Street, Japan.*?Confirmed, Unsure, First two differ", page.text, re.DOTALL)
@@ -176,6 +179,19 @@ def test_the_page_says_how_much_less_sure_people_are(
     assert "/agreement/items?question=food1_identity&amp;by=subtask&amp;part=SF&#34;" in page.text.replace('"', "&#34;")
     dishes = browse(admin).get(f"{BACKGROUNDS}?by=dish")
     assert "by=food" in dishes.text
+
+
+def test_a_few_rare_answers_are_no_verdict(
+    session: Session, campaign: Campaign, researcher: Account, browse: SignIn
+) -> None:
+    white_and_street(session, campaign, 2 * FEW_DISHES, n_unsure=3)
+    page = browse(researcher).get(BACKGROUNDS).text
+    assert "People are unsure on a background: +7.5 points [−3.6, +21.0], 20 dishes. Too few answers differ" in page
+    assert "on white, as far as" not in page
+    assert "more often" not in page
+    assert "not tested" in page
+    measured = table(browse(researcher), "overall.csv")[1]
+    assert (measured["change_reason"], measured["p"]) == ("few_events", "")
 
 
 def test_nine_dishes_are_too_few_for_an_interval(

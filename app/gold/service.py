@@ -2,25 +2,32 @@
 
 import json
 import uuid
-from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from app.accounts.models import Account
 from app.accounts.service import clean_text, record
 from app.campaigns.models import Policy
-from app.claims.models import Claim, ClaimState
 from app.db import now
 from app.errors import Conflict, Invalid
 from app.gold import exams
 from app.gold.scores import QUESTION_NAMES
 from app.items import queries as items
 from app.items.models import Gold, Hold, Item, Status
-from app.judgments.models import Judgment
-from app.judgments.service import question_keys
+from app.judgments.decisions import (
+    SURE,
+    counted,
+    decided_answers,
+    in_force,
+    latest_decision,
+    question_keys,
+    rule_answers,
+)
+from app.judgments.known import known_answers, known_otherwise
+from app.judgments.models import Decision
 
 EXAM_HOLDS: Final = (Hold.TRAINING, Hold.TEST)
 USES: Final = {"": None, Hold.TRAINING.value: Hold.TRAINING, Hold.TEST.value: Hold.TEST}
@@ -48,12 +55,8 @@ def gold_of(session: Session, item: Item) -> Mapping[str, Gold]:
 def refuse_contradiction(session: Session, item: Item, outcome: Status, answers: Mapping[str, str]) -> None:
     """A decision may not say otherwise than gold that people are scored by. `answers` {question: answer} may be empty:
     approved then says yes to all, rejected no to at least one. Raises KnownOtherwise."""
-    known = {key: row.answer for key, row in gold_of(session, item).items() if row.withdrawn_at is None}
-    keys = question_keys(item.subtask)
-    said = dict(answers) or (dict.fromkeys(keys, "yes") if outcome is Status.APPROVED else {})
-    wrong = [key for key in keys if key in known and said.get(key, known[key]) != known[key]]
-    if outcome is Status.REJECTED and not said and all(known.get(key) == "yes" for key in keys):
-        wrong = list(keys)
+    known = known_answers(session, item)
+    wrong = known_otherwise(known, question_keys(item.subtask), outcome, answers)
     if wrong:
         raise KnownOtherwise(
             f"{item.key} is gold, and people are scored by “{known[wrong[0]]}” to “{QUESTION_NAMES[wrong[0]]}”: "
@@ -64,23 +67,58 @@ def refuse_contradiction(session: Session, item: Item, outcome: Status, answers:
 def suggested(session: Session, item: Item) -> Mapping[str, str]:
     """{question: answer} as the item was decided; what nothing speaks for is left out.
 
-    An approved item's claims all hold. Of a rejected one it is what most of its counted judgments say.
+    The decision in force speaks first: an approved item's claims all hold; of a rejected one it is what an adjudicator
+    answered or the rule made of each question. The counted votes speak only where it is silent.
     """
     keys = question_keys(item.subtask)
     if item.status is Status.APPROVED:
         return dict.fromkeys(keys, "yes")
-    votes = session.exec(
-        select(Judgment.answers)
-        .join(Claim, col(Claim.judgment_id) == col(Judgment.id))
-        .where(Claim.item_id == item.id, Claim.state == ClaimState.JUDGED, col(Claim.slot).is_not(None))
-    ).all()
-    found = {}
-    for key in keys:
-        counts = Counter(vote[key]["answer"] for vote in votes if key in vote)
-        for answer in ("yes", "no"):
-            if 2 * counts[answer] > counts.total():
-                found[key] = answer
-    return found
+    decided = _decided(session, item)
+    by_majority = {
+        key: answer
+        for key, tally in counted(session, item).tallies.items()
+        for answer in SURE
+        if 2 * tally[answer] > sum(tally.values())
+    }
+    found = {key: said for key in keys if (said := decided.get(key) or by_majority.get(key))}
+    is_overruled = item.status is Status.REJECTED and len(found) == len(keys) and "no" not in found.values()
+    return decided if is_overruled else found
+
+
+# Adjudication stands above this room, so its table is asked by name.
+_ADJUDICATED = sa.text("SELECT answers FROM adjudication WHERE decision_id = :decision")
+
+
+def _adjudicated(session: Session, decision: Decision) -> Mapping[str, str]:
+    """{question: answer} of the person who decided; empty where the rule did, or they didn't say."""
+    return session.execute(_ADJUDICATED, {"decision": decision.id}).scalar_one_or_none() or {}
+
+
+def _decided(session: Session, item: Item) -> dict[str, str]:
+    """{question: "yes" | "no"} as far as the decision in force says."""
+    latest = latest_decision(session, item)
+    if latest is None:
+        return {}
+    decision = in_force(session, latest)
+    said = _adjudicated(session, decision) or rule_answers(decision.detail)
+    return decided_answers(decision.outcome, said, question_keys(item.subtask))
+
+
+def _contradiction(session: Session, item: Item, known: Mapping[str, str]) -> tuple[str, str] | None:
+    """The first question on which these answers say otherwise than what was decided, with a sentence about it."""
+    keys = question_keys(item.subtask)
+    if item.status is Status.APPROVED:
+        for key, answer in known.items():
+            if answer != "yes":
+                return key, "The item is approved, so every claim holds; overturn that first if one does not."
+    if item.status is Status.REJECTED and all(known.get(key) in ("yes", "unsure") for key in keys):
+        return keys[0], "The item is rejected, so a claim does not hold; overturn that first if all do."
+    latest = latest_decision(session, item)
+    ruled = _adjudicated(session, in_force(session, latest)) if latest else {}
+    for key, answer in known.items():
+        if ruled.get(key, answer) != answer:
+            return key, f"An adjudicator answered “{ruled[key]}” here; settle the item anew first if that is wrong."
+    return None
 
 
 def why_not(session: Session, item: Item, use: Hold | None) -> str | None:
@@ -127,14 +165,14 @@ def promote(
     """Makes a decided item gold, or says anew what is known of a gold one; `use` is one of USES.
 
     `answers` is {question: "yes", "no" or "" for not known}. Raises NoGoldMaterial for an item that can't be gold, and
-    Invalid for answers that don't fit its decision.
+    Invalid for answers that don't fit its decision or an adjudicator's answers.
     """
     item = _locked(session, account, item_id)
     before = gold_of(session, item)
     if item.status not in (Status.APPROVED, Status.REJECTED) and not before:
         raise NoGoldMaterial("Only an item that is approved or rejected can become gold; settle this one first.")
     hold = _checked_use(session, item, use)
-    known = _checked_answers(item, answers)
+    known = _checked_answers(session, item, answers)
     reason = checked_note(note)
     earlier = {key: row.answer for key, row in before.items() if row.withdrawn_at is None}
     for key, answer in known.items():
@@ -179,7 +217,8 @@ def withdraw(session: Session, account: Account, item_id: uuid.UUID, note: str) 
 
 
 def restore(session: Session, account: Account, item_id: uuid.UUID, note: str) -> Item:
-    """Takes the last withdrawal back. Raises NoGoldMaterial where people would recognise it by now."""
+    """Takes the last withdrawal back. Raises NoGoldMaterial where people would recognise it by now, or where another
+    answer was decided since."""
     item = _locked(session, account, item_id)
     reason = checked_note(note)
     rows = list(gold_of(session, item).values())
@@ -189,6 +228,8 @@ def restore(session: Session, account: Account, item_id: uuid.UUID, note: str) -
         raise NoGoldMaterial(f"This item can't be mixed in again. {fault}")
     last = max(row.withdrawn_at for row in rows if row.withdrawn_at is not None)
     back = [row for row in rows if row.withdrawn_at == last]
+    if (found := _contradiction(session, item, {row.question: row.answer for row in back})) is not None:
+        raise NoGoldMaterial(f"Its answer to “{QUESTION_NAMES[found[0]]}” can't come back. {found[1]}")
     for row in back:
         row.withdrawn_at = None
     session.add_all(back)
@@ -236,7 +277,7 @@ def _checked_use(session: Session, item: Item, use: str) -> Hold | None:
     return hold
 
 
-def _checked_answers(item: Item, answers: Mapping[str, str]) -> dict[str, str]:
+def _checked_answers(session: Session, item: Item, answers: Mapping[str, str]) -> dict[str, str]:
     faults: dict[str, str] = {}
     for key, answer in answers.items():
         if key not in question_keys(item.subtask):
@@ -244,14 +285,10 @@ def _checked_answers(item: Item, answers: Mapping[str, str]) -> dict[str, str]:
         elif answer not in ("yes", "no", "unsure", ""):
             faults[f"answer.{key}"] = "Yes, no, or not known."
     known = {key: answers[key] for key in question_keys(item.subtask) if answers.get(key)}
-    said = set(known.values())
-    first = f"answer.{question_keys(item.subtask)[0]}"
     if not faults and not known:
-        faults[first] = "Say what is known about at least one question."
-    elif item.status is Status.APPROVED and "no" in said:
-        faults[first] = "The item is approved, so every claim holds; overturn that first if one does not."
-    elif item.status is Status.REJECTED and len(known) == len(question_keys(item.subtask)) and "no" not in said:
-        faults[first] = "The item is rejected, so a claim does not hold; overturn that first if all do."
+        faults[f"answer.{question_keys(item.subtask)[0]}"] = "Say what is known about at least one question."
+    elif not faults and (found := _contradiction(session, item, known)) is not None:
+        faults[f"answer.{found[0]}"] = found[1]
     if faults:
         raise Invalid(next(iter(faults.values())), fields=faults)
     return known

@@ -203,10 +203,11 @@ def _links(found: Person, every: dict[str, Table]) -> dict[str, list[dict[str, s
         a, b = sorted((rater, other))
         page = shown.address("agreement:pair", a=a, b=b)
         both = shown.items(a=a, b=b, question=found.question)
-        return {"colleague": page, "n": both, "alike": both, "agreement": page}
+        return {"colleague": page, "n": both, "alike": page, "agreement": page}
 
     return {
-        "confusion": [answers_of(row, 2) for row in every["confusion"].rows],
+        # Of the claims a model expects to be right, or wrong, there is no list.
+        "confusion": [answers_of(row, 2) | {"n": None} for row in every["confusion"].rows],
         "answers": [answers_of(row, 1) for row in every["answers"].rows],
         "colleagues": [pair(other) for other in found.order],
         "drift": [week(row) for row in every["drift"].rows],

@@ -209,6 +209,19 @@ def test_where_somebody_stood_alone_and_what_they_shared_lead_to_just_those_item
     assert "nobody gave the same answer" in admin.get(alone).text
 
 
+def test_a_number_without_a_list_of_its_own_leads_to_no_other(
+    session: Session, judged: Table, admin: TestClient
+) -> None:
+    """Expected claims are sums of probabilities; alike answers of two people stand on the pair's page."""
+    add_model(session, judged.campaign, IDENTITY, {judged.ann.id: [[1.0, 0.0, 0.0], [0.0, 19.0, 0.0]]})
+    page = admin.get(f"{judged.pages}/{judged.ann.id}?question={IDENTITY}&all=1").text
+    assert '<td class="number">19</td>' in page
+    row = page[page.index("<caption>Agreement with each colleague") :]
+    pairs, alike = re.findall(r'<td class="number"><a href="([^"]+)">\d</a></td>', row)[:2]
+    assert "/agreement/items?a=" in pairs
+    assert "/agreement/pairs/" in alike
+
+
 def test_pace_is_the_quartiles_of_the_times_that_were_measured(session: Session, judged: Table) -> None:
     at = datetime(2026, 11, 25, 12, tzinfo=UTC)  # a Wednesday
     session.execute(sa.text("ALTER TABLE judgment DISABLE TRIGGER USER"))

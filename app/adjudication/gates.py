@@ -77,7 +77,7 @@ _GATES: Final = sa.text(
     ) AS passed
     FROM (
         SELECT region, count(*) FILTER (WHERE {CLAIMABLE}) AS waiting,
-               count(*) FILTER (WHERE hold = 'test' AND EXISTS (
+               count(*) FILTER (WHERE hold IS NOT DISTINCT FROM 'test' AND EXISTS (
                    SELECT 1 FROM gold WHERE gold.item_id = item.id AND withdrawn_at IS NULL)) AS tests
         FROM item WHERE campaign_id = :campaign GROUP BY region
     ) AS found WHERE waiting > 0 ORDER BY waiting DESC, region

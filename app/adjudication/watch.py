@@ -32,7 +32,7 @@ FEWEST_DECIDED: Final = 20
 """Decided items from which it is told how many judgments one takes under an adaptive rule."""
 
 MANY: Final = 200_000
-"""Judgments from which people and reasons are looked at once a minute, not with every vote."""
+"""Judgments from which people, reasons and rejected images are looked at once a minute, not with every vote."""
 
 
 class Moment(NamedTuple):
@@ -151,9 +151,8 @@ def _look(session: Session, campaign: Campaign, policy: Policy, now: Moment) -> 
     every = queries.items(session, campaign.id, now.at)
     groups = [group for group in every if not group.is_not_chosen]
     not_chosen = sum(group.n for group in every if group.is_not_chosen)
-    progress = Progress(
-        groups, not_chosen, waiting.revisions(session, campaign.id), remaining(groups, policy.rule == ADAPTIVE)
-    )
+    revisions = _revisions(session, campaign.id, groups, now)
+    progress = Progress(groups, not_chosen, revisions, remaining(groups, policy.rule == ADAPTIVE))
     lately = queries.lately(session, campaign.id, now.at)
     days = _days(session, campaign.id, now.at.date())
     n_raters, suspects, why = _people(session, campaign.id, progress.judged, now)
@@ -173,18 +172,29 @@ def _look(session: Session, campaign: Campaign, policy: Policy, now: Moment) -> 
     )
 
 
+def _revisions(session: Session, campaign_id: uuid.UUID, groups: Sequence[Items], now: Moment) -> Revisions:
+    """Of many judgments few reject an item, and only those change what became of the rejected ones within a minute."""
+    n_rejected = sum(group.n for group in groups if group.status is Status.REJECTED)
+    key = ("watched revisions", n_rejected, _when(now, sum(group.judged for group in groups)))
+    return remembered(campaign_id, key, lambda: waiting.revisions(session, campaign_id))
+
+
+def _when(now: Moment, n_judgments: int) -> int | str:
+    """One judgment among MANY changes little, so what takes long is then looked at once a minute."""
+    return int(now.at.timestamp() // 60) if n_judgments >= MANY else now.mark
+
+
 def _people(
     session: Session, campaign_id: uuid.UUID, n_judgments: int, now: Moment
 ) -> tuple[int, Sequence[Suspect], Reasons]:
-    """Half of the page's time. One judgment among MANY changes little, so then they are looked at once a minute."""
+    """Half of the page's time."""
 
     def look() -> tuple[int, Sequence[Suspect], Reasons]:
         counts = counts_of(session, campaign_id, "first")
         everyone = raters(counts, latest_models(session, campaign_id))
         return len(everyone), _suspects(everyone), queries.reasons(session, campaign_id, counts.people)
 
-    when = int(now.at.timestamp() // 60) if n_judgments >= MANY else now.mark
-    return remembered(campaign_id, ("watched people", when), look)
+    return remembered(campaign_id, ("watched people", _when(now, n_judgments)), look)
 
 
 def remaining(groups: Sequence[Items], is_adaptive: bool) -> int:

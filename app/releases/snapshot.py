@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -18,8 +18,12 @@ from app.accounts.models import Account
 from app.campaigns.models import Campaign
 from app.claims.models import Claim, ClaimState
 from app.errors import Conflict
-from app.items.models import Background, Food, Image, Item, ItemFood, Status
+from app.items.models import Background, Food, Gold, Image, Item, ItemFood, Status
 from app.judgments.models import Decision, Judgment, Method
+
+AGAINST_GOLD: Final = "approved_against_gold"
+"""Among what is left out: approved, which says yes to every question, though another answer is known to one of them. It
+may have become known after the approval."""
 
 
 class Planned(NamedTuple):
@@ -90,8 +94,15 @@ def frozen_session(engine: sa.Engine) -> Iterator[Session]:
         connection.rollback()
 
 
+def _is_against_gold() -> sa.ColumnElement[bool]:
+    """Of an approved item: whether an answer that is known, and not withdrawn, is another than yes."""
+    known = select(Gold).where(Gold.item_id == Item.id, col(Gold.withdrawn_at).is_(None), Gold.answer != "yes")
+    return known.exists()
+
+
 def plan(session: Session, campaign: Campaign) -> list[Planned]:
-    """Every approved item with its latest decision, or the one that this brought back, in the code point order of keys.
+    """Every approved item with its latest decision, or the one that this brought back, in the code point order of keys;
+    without those whose approval a known answer contradicts.
 
     Sorted here, for the database's collation differs between machines. Raises NothingApproved.
     """
@@ -114,12 +125,19 @@ def plan(session: Session, campaign: Campaign) -> list[Planned]:
         .join(Food, col(Food.id) == Item.family_id)
         .join(Image, col(Image.sha256) == Item.image_sha256)
         .join(latest, latest.c.item_id == Item.id)
-        .where(col(Item.campaign_id) == campaign.id, col(Item.status) == Status.APPROVED)
+        .where(
+            col(Item.campaign_id) == campaign.id, col(Item.status) == Status.APPROVED, sa.not_(_is_against_gold())
+        )
     )  # fmt: skip
     found = [
         Planned(item_id, key, family_name(source_id, name_key), *rest)
         for item_id, key, source_id, name_key, *rest in rows
     ]
+    if not found and (n_against := _against_gold(session, campaign)):
+        raise NothingApproved(
+            f"All {n_against:,} approved items of “{campaign.slug}” contradict a known answer of theirs; withdraw what "
+            "is known wrongly, or settle the items anew: a release needs at least one."
+        )
     if not found:
         raise NothingApproved(
             f"The campaign “{campaign.slug}” has no approved items yet; a release needs at least one."
@@ -133,18 +151,28 @@ def family_name(source_id: str | None, name_key: str) -> str:
 
 
 def excluded(session: Session, campaign: Campaign) -> dict[str, int]:
-    """How many items stay out, by their status."""
+    """How many items stay out, by their status; and under AGAINST_GOLD, where there are any, approved ones."""
     statuses = session.exec(
         select(Item.status, sa.func.count())
         .where(Item.campaign_id == campaign.id, Item.status != Status.APPROVED)
         .group_by(col(Item.status))
     )
     counted = {Status(status).value: count for status, count in statuses}
-    return {status.value: counted.get(status.value, 0) for status in Status if status is not Status.APPROVED}
+    by_status = {status.value: counted.get(status.value, 0) for status in Status if status is not Status.APPROVED}
+    n_against = _against_gold(session, campaign)
+    return by_status | ({AGAINST_GOLD: n_against} if n_against else {})
+
+
+def _against_gold(session: Session, campaign: Campaign) -> int:
+    return session.exec(
+        select(sa.func.count())
+        .select_from(Item)
+        .where(Item.campaign_id == campaign.id, Item.status == Status.APPROVED, _is_against_gold())
+    ).one()
 
 
 def refuse_simulated(session: Session, campaign: Campaign) -> None:
-    """Raises SimulatedJudgments when a counted judgment behind an approved item comes from a simulated account."""
+    """Raises SimulatedJudgments when a counted judgment behind a planned item comes from a simulated account."""
     items, judgments = session.exec(
         select(sa.func.count(sa.distinct(col(Claim.item_id))), sa.func.count())
         .select_from(Claim)
@@ -153,6 +181,7 @@ def refuse_simulated(session: Session, campaign: Campaign) -> None:
         .where(
             Item.campaign_id == campaign.id,
             Item.status == Status.APPROVED,
+            sa.not_(_is_against_gold()),
             Claim.state == ClaimState.JUDGED,
             col(Claim.slot).is_not(None),
             col(Account.is_simulated),

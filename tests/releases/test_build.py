@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 
 from app.accounts.models import Account
-from app.db import transaction
+from app.db import now, transaction
 from app.errors import Invalid
-from app.items.models import Food, Item, ItemFood, ItemReference, Photo, Status
+from app.items.models import Food, Gold, Item, ItemFood, ItemReference, Photo, Status
 from app.items.pictures import original_key
 from app.releases import publish
 from app.releases.models import Release, ReleaseItem, ReleaseStatus
@@ -376,3 +376,44 @@ def test_what_a_killed_builder_left_behind_does_not_stay(world: World, storage: 
     release = build(world)
     assert release.id == dead.id
     assert verify_published(storage, release).ok
+
+
+def known_otherwise(world: World, *keys: str, answer: str = "no", **values: Any) -> None:
+    """Gold on these approved items, added after their approval."""
+    with transaction(world.engine) as session:
+        for item in session.exec(select(Item).where(col(Item.key).in_(keys))):
+            session.add(Gold(item_id=item.id, question="food1_origin", answer=answer, **values))
+
+
+def test_what_contradicts_a_known_answer_is_left_out_and_counted(world: World, tmp_path: Path, files_of: Files) -> None:
+    known_otherwise(world, "SF/000.jpg", "MFB/003.jpg")
+    known_otherwise(world, "SF/004.jpg", answer="yes")
+    known_otherwise(world, "SF/008.jpg", withdrawn_at=now())
+    release = build(world, out=tmp_path / "out")
+    found = files_of(tmp_path / "out")
+    counts = manifest_of(world.storage, release)["counts"]
+    assert counts["items"] == 10
+    assert counts["excluded"] == {"pending": 1, "rejected": 1, "disputed": 0, "approved_against_gold": 2}
+    metadata = b"".join(data for path, data in found.items() if path.startswith("metadata/"))
+    assert b"008.jpg" in metadata
+    assert b"004.jpg" in metadata
+    assert b"000.jpg" not in metadata
+    assert b"003.jpg" not in metadata
+    assert "images/SF/000.jpg" not in found
+    card = " ".join(found["README.md"].decode().split())
+    assert "0 disputed. 2 approved items are not here either: a known answer contradicts their approval." in card
+
+
+def test_nothing_but_what_is_known_otherwise_is_said_in_a_sentence(world: World) -> None:
+    with transaction(world.engine) as session:
+        keys = session.exec(select(Item.key).where(Item.status == Status.APPROVED)).all()
+    known_otherwise(world, *keys)
+    with pytest.raises(NothingApproved, match="12 approved items of “tasting” contradict a known answer"):
+        build(world)
+
+
+def test_simulated_judgments_on_what_is_left_out_are_no_reason_to_refuse(empty_world: World) -> None:
+    empty_world.fill(simulated=True)
+    known_otherwise(empty_world, "SF/000.jpg")
+    with pytest.raises(SimulatedJudgments, match="11 judgments of simulated annotators stand behind 11"):
+        build(empty_world)

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.campaigns.parameters import ADAPTIVE
 from app.releases.formats.manifest import LICENCE
+from app.releases.snapshot import AGAINST_GOLD
 
 _SIZES = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")]
 
@@ -62,7 +63,12 @@ def _text(manifest: Mapping[str, Any], splits: Sequence[str]) -> str:
     counts = manifest["counts"]
     rule, campaign = manifest["rule"], manifest["campaign"]
     decided = ", ".join(f"`{name}` ({count:,})" for name, count in rule["decided_by"].items())
-    excluded = ", ".join(f"{count:,} {status}" for status, count in counts["excluded"].items())
+    by_status = dict(counts["excluded"])
+    n_against = by_status.pop(AGAINST_GOLD, 0)
+    excluded = ", ".join(f"{count:,} {status}" for status, count in by_status.items())
+    against = {0: "", 1: " 1 approved item is not here either: a known answer contradicts its approval."}.get(
+        n_against, f" {n_against:,} approved items are not here either: a known answer contradicts their approval."
+    )
     split_rows = [
         (f"`{split}`", f"{counts['by_split'][split]:,}", f"{counts['families_by_split'][split]:,}") for split in splits
     ]
@@ -100,7 +106,7 @@ Check it with `sha256sum -c SHA256SUMS` or `terroir release verify`.
 {_table(("Subtask", "Items"), [(name, f"{count:,}") for name, count in counts["by_subtask"].items()])}
 
 SF is one food, MF two foods, SFB one food and a background, MFB two foods and a background. Not approved and therefore
-not here: {excluded}.
+not here: {excluded}.{against}
 
 A family is all items whose first food is the same dish. Splits divide families, never items, so no first food is in
 two of them; the *second* food of an MF or MFB item may well be the first food of another split's family.

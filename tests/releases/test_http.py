@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from app.accounts.models import Role
 from app.accounts.service import issue_token
 from app.db import transaction
+from app.items.models import Gold, Item
 from app.jobs import Job, run_job
 from app.releases import jobs as release_jobs
 from app.releases.downloads import Unsatisfiable, wanted_span
@@ -230,6 +231,15 @@ def test_the_pages_tell_how_a_release_comes_to_be(world: World, as_role: As) -> 
     assert "images/SF/000.jpg" not in page
     assert "Build a release" not in as_role(Role.RESEARCHER).get("/releases").text
     assert 'value="1.1.0"' in admin.get("/releases").text
+
+
+def test_the_page_counts_what_a_known_answer_kept_out(world: World, as_role: As) -> None:
+    with transaction(world.engine) as session:
+        item = session.exec(select(Item).where(Item.key == "SF/000.jpg")).one()
+        session.add(Gold(item_id=item.id, question="food1_identity", answer="no"))
+    build_now(world.engine, world.settings, world.storage, world.slug, "1.0.0", splits=ALL)
+    page = as_role(Role.RESEARCHER).get("/releases/1.0.0").text
+    assert '<th scope="row">approved, against a known answer</th><td class="number">1</td>' in page
 
 
 @pytest.mark.usefixtures("published")

@@ -146,6 +146,8 @@ def _tail(of: Moves, first: IntArray, goal: FloatArray) -> FloatArray:
         inside = (newton > low) & (newton < np.minimum(high, 4 * tilt))
         tilt = np.where(inside, newton, np.where(np.isinf(high), 2 * tilt, (low + high) / 2))
     generating, _, variance = cumulants(tilt)
+    at_most = np.exp(generating - tilt * goal)  # Chernoff's bound, which holds where the approximation breaks down
     w = np.sqrt(np.maximum(2 * (tilt * goal - generating), 1e-12))
-    u = tilt * np.sqrt(variance)
-    return np.asarray(special.ndtr(-w) + np.exp(-w * w / 2) / np.sqrt(2 * np.pi) * (1 / u - 1 / w))
+    u = np.maximum(tilt * np.sqrt(np.maximum(variance, 0)), 1e-12)
+    near = special.ndtr(-w) + np.exp(-w * w / 2) / np.sqrt(2 * np.pi) * (1 / u - 1 / w)
+    return np.asarray(np.minimum(near, at_most))

@@ -98,7 +98,7 @@ def test_an_admin_withdraws_the_known_answer_or_settles(session: Session, browse
     campaign, admin = make_campaign(session, "sample", policy="fixed-1"), make_account(session, Role.ADMIN)
     item = judged(session, campaign, {IDENTITY: "no"})
     page = browse(admin).get(f"/campaigns/sample/items/{item.id}").text
-    assert "The rule came to “approved”, but people are scored by another answer: “no” to “" in page
+    assert "The rule came to “approved”, but another answer was known: “no” to “" in page
     settle(session, admin, item.id, "rejected", "It is no such dish.")
     assert item.status is Status.REJECTED
     page = browse(admin).get(f"/campaigns/sample/items/{item.id}").text

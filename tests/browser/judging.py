@@ -16,7 +16,7 @@ from tests.browser.conftest import Visitor
 from tests.live import DEMO, Installation, fresh_home
 
 CAMPAIGN = "tasting"
-THUMB_MS = 400
+THUMB_MS = 800
 """Between two taps: one that follows a new question or card at once is ignored (static/js/judge/touch.js)."""
 
 

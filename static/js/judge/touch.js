@@ -21,14 +21,18 @@ addEventListener("touchend", lift, { passive: true, capture: true });
 addEventListener("touchcancel", lift, { passive: true, capture: true });
 
 for (const shown of ["card:shown", "question:shown"]) {
-  document.addEventListener(shown, () => (newUntil = performance.now() + QUIET_MS));
+  document.addEventListener(shown, () => {
+    newUntil = Infinity; // until it can be seen, however long drawing it takes
+    requestAnimationFrame(() => setTimeout(() => (newUntil = performance.now() + QUIET_MS)));
+  });
 }
 
 for (const kind of ["click", "submit"]) {
   addEventListener(
     kind,
     (event) => {
-      const isSecondTap = event.pointerType === "touch" && performance.now() < newUntil;
+      // By when it was, not by when a busy page hears of it.
+      const isSecondTap = event.pointerType === "touch" && event.timeStamp < newUntil;
       if ((!isSecondTap && performance.now() >= quietUntil) || !event.target.closest?.(".judge")) return;
       event.preventDefault();
       event.stopPropagation();

@@ -102,10 +102,17 @@ def test_what_was_changed_in_another_tab_is_what_comes_back(installation: Instal
     page = two.page
     claim = answer(page)
     expect_outbox(page, "All sent")
+    page.evaluate(
+        """() => {
+            const { person } = document.querySelector("[data-judging]").dataset;
+            new BroadcastChannel(`terroir-answers-${person}`).onmessage = () => (document.body.dataset.told = "yes");
+        }"""
+    )
     other = two.context.new_page()
     other.goto(f"{judge_page(installation)}/claims/{claim}")
     other.locator(".segment.unsure input").first.check()
     other.locator("[data-confirm]").click()
+    expect(page.locator("body")).to_have_attribute("data-told", "yes")  # as the page itself has been
     expect_outbox(other, "All sent")
     page.bring_to_front()
     page.keyboard.press("b")

@@ -5,9 +5,6 @@ import { say } from "./words.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 
-/** What was decided meanwhile, given back, or never was this person's takes no answer however it is mended. */
-export const isFinal = ({ refused }) => [404, 409, 410].includes(refused?.status);
-
 /** `mend(record)` opens an answer's card again; `sending` is the sender. */
 export function makeOutbox({ account, who, slug, mend, changed }) {
   const button = $("[data-outbox-open]");
@@ -32,7 +29,8 @@ export function makeOutbox({ account, who, slug, mend, changed }) {
     $("[data-why]", item).textContent = record.refused.why;
     const link = $("[data-mend]", item);
     link.href = `/judge/${record.campaign}/claims/${record.claim}`;
-    link.hidden = isFinal(record);
+    // What was decided meanwhile, given back, or never was this person's takes no answer however it is mended.
+    link.hidden = [404, 409, 410].includes(record.refused.status);
     link.addEventListener("click", (event) => mend(record) && event.preventDefault());
     $("[data-discard]", item).addEventListener("click", () => {
       $("[data-sure]", item).hidden = false;

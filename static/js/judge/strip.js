@@ -1,6 +1,5 @@
 // The last 20 own answers as small pictures: which are sent, which wait, which can't change any more. Opens one again.
 
-import { isFinal } from "./outbox.js";
 import { say } from "./words.js";
 
 const MOST = 20;
@@ -29,7 +28,8 @@ export function makeStrip({ account, slug, open }) {
     const own = records.filter((record) => record.campaign === slug && record.body.reason !== "distressing");
     for (const record of own) {
       const entry = entryOf(record.claim) ?? add(record);
-      entry.dataset.state = isFinal(record) ? "frozen" : record.refused ? "refused" : "waiting";
+      const isDecided = record.refused?.status === 409;
+      entry.dataset.state = isDecided ? "frozen" : record.refused ? "refused" : "waiting";
       entry.dataset.then = record.action === "skip" ? "skipped" : record.isChange ? "changed" : "sent";
     }
     const claims = new Set(own.map((record) => record.claim));
